@@ -1,0 +1,50 @@
+// swift-tools-version: 6.2
+// RO:WHAT  The svc-dht package: one library (DhtLoop), two daemons, system-library module maps.
+// RO:WHY   One library module, so that the optimiser sees through every layer of the hot path.
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+let package = Package(
+    name: "svc-dht",
+    products: [
+        .library(name: "DhtLoop", targets: ["DhtLoop"]),
+        .executable(name: "svc-dht", targets: ["svc-dht"]),
+        .executable(name: "svc-overlay", targets: ["svc-overlay"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CEpoll"),
+        .systemLibrary(
+            name: "CCbor", pkgConfig: "libcbor", providers: [.apt(["libcbor-dev"])]),
+        .systemLibrary(
+            name: "CMicrohttpd", pkgConfig: "libmicrohttpd",
+            providers: [.apt(["libmicrohttpd-dev"])]),
+        .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
+        .target(
+            name: "DhtLoop",
+            dependencies: [
+                "CEpoll", "CCbor", "CMicrohttpd", "CNettle",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "svc-dht",
+            dependencies: [
+                "DhtLoop", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "svc-overlay",
+            dependencies: [
+                "DhtLoop", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .testTarget(name: "DhtLoopTests", dependencies: ["DhtLoop"], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,3 @@
+import DhtLoop
+
+print(NodeID.zero)
