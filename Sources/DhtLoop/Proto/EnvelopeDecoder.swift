@@ -1,0 +1,366 @@
+// RO:WHAT  Payload bytes to EnvelopeView.
+// RO:WHY   The head every node of ours writes is constant, so it is compared, not decoded; any other
+//          order of keys, or extra keys, takes the real decoder.
+// RO:INVARIANTS  no allocation once the scratch arrays have grown; slices point into the decoded bytes.
+// RO:SECURITY  reads a peer's bytes: typed errors only.
+// RO:TEST  Tests/DhtLoopTests/Proto/EnvelopeTests.swift, Tests/DhtLoopTests/Proto/vectors.json, Fuzz/
+
+/// Decodes envelopes. One per reader; the scratch arrays are reused from message to message.
+public struct EnvelopeDecoder: ~Copyable {
+    /// Contacts of the last `nodes`, `found` or `providers`.
+    public private(set) var contacts: [ContactView] = []
+    /// Providers of the last `providers`.
+    public private(set) var providers: [ProviderView] = []
+
+    public init() {
+        contacts.reserveCapacity(Limits.contactsPerMessage)
+        providers.reserveCapacity(Limits.contactsPerMessage)
+    }
+
+    /// Decodes one payload.
+    ///
+    /// A good head with a bad message comes back as `.malformed`, so that a request can be answered;
+    /// a bad head throws, because nobody can be told.
+    public mutating func decode(_ payload: UnsafeRawBufferPointer) throws(WireError) -> EnvelopeView {
+        contacts.removeAll(keepingCapacity: true)
+        providers.removeAll(keepingCapacity: true)
+        if let view = try decodeConstantHead(payload) { return view }
+        return try decodeAnyOrder(payload)
+    }
+
+    /// The shape we send: nil when the bytes have another.
+    private mutating func decodeConstantHead(
+        _ payload: UnsafeRawBufferPointer
+    ) throws(WireError) -> EnvelopeView? {
+        guard EnvelopeHead.hasConstantShape(payload), let base = payload.baseAddress else { return nil }
+        var reader = CborReader(payload, offset: EnvelopeHead.atKeyOffset)
+        guard reader.take("\u{62}at") else { return nil }
+        var view = EnvelopeView(
+            dst: NodeID(loading: base + EnvelopeHead.dstOffset),
+            src: NodeID(loading: base + EnvelopeHead.srcOffset),
+            at: try reader.text(), net: 0, rpc: 0, message: .ping)
+        guard reader.take("\u{63}net") else { return nil }
+        view.net = try reader.uint()
+        guard reader.take("\u{62}id") else { return nil }
+        view.rpc = try reader.uint()
+        guard reader.take("\u{63}msg") else { return nil }
+        view.message = decodeLastMessage(&reader)
+        return view
+    }
+
+    private mutating func decodeLastMessage(_ reader: inout CborReader) -> MessageView {
+        do throws(WireError) {
+            let message = try decodeMessage(&reader)
+            return reader.isAtEnd ? message : .malformed(.trailingBytes)
+        } catch {
+            return .malformed(error)
+        }
+    }
+
+    private mutating func decodeAnyOrder(
+        _ payload: UnsafeRawBufferPointer
+    ) throws(WireError) -> EnvelopeView {
+        var reader = CborReader(payload)
+        let pairs: Int
+        do throws(WireError) {
+            pairs = try reader.mapHead()
+        } catch {
+            throw error == .wrongType ? .notEnvelope : error
+        }
+        var view = EnvelopeView(dst: .zero, src: .zero, at: .empty, net: 0, rpc: 0, message: .pong)
+        var seen = EnvelopeFields()
+        for _ in 0..<pairs { try decodeField(&reader, into: &view, &seen) }
+        guard seen.contains(.all) else { throw seen.isEmpty ? .notEnvelope : .missingField }
+        guard reader.isAtEnd else { throw .trailingBytes }
+        return view
+    }
+
+    private mutating func decodeField(
+        _ reader: inout CborReader, into view: inout EnvelopeView, _ seen: inout EnvelopeFields
+    ) throws(WireError) {
+        let key = try reader.text()
+        if reader.spells(key, "v") {
+            guard try reader.uint() == 1 else { throw .version }
+            seen.insert(.version)
+        } else if reader.spells(key, "dst") {
+            view.dst = try reader.nodeID()
+            seen.insert(.dst)
+        } else if reader.spells(key, "src") {
+            view.src = try reader.nodeID()
+            seen.insert(.src)
+        } else if reader.spells(key, "at") {
+            view.at = try reader.text()
+            seen.insert(.at)
+        } else if reader.spells(key, "net") {
+            view.net = try reader.uint()
+            seen.insert(.net)
+        } else if reader.spells(key, "id") {
+            view.rpc = try reader.uint()
+            seen.insert(.rpc)
+        } else if reader.spells(key, "msg") {
+            view.message = try decodeMessage(&reader)
+            seen.insert(.message)
+        } else {
+            try reader.skip()
+        }
+    }
+}
+
+/// Which keys of the envelope have been read.
+private struct EnvelopeFields: OptionSet {
+    let rawValue: UInt8
+    static let version = Self(rawValue: 1)
+    static let dst = Self(rawValue: 2)
+    static let src = Self(rawValue: 4)
+    static let at = Self(rawValue: 8)
+    static let net = Self(rawValue: 16)
+    static let rpc = Self(rawValue: 32)
+    static let message = Self(rawValue: 64)
+    static let all = Self(rawValue: 127)
+}
+
+// MARK: - Messages
+
+extension EnvelopeDecoder {
+    /// `{name: body}`.
+    private mutating func decodeMessage(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        guard try reader.mapHead() == 1 else { throw .malformed }
+        let name = try reader.text()
+        if reader.spells(name, "FindNode") { return .findNode(target: try onlyKey(&reader, "target")) }
+        if reader.spells(name, "Get") { return .get(key: try onlyKey(&reader, "key")) }
+        if reader.spells(name, "Nodes") { return try decodeNodes(&reader) }
+        if reader.spells(name, "Found") { return try decodeFound(&reader) }
+        if reader.spells(name, "Put") { return try decodePut(&reader) }
+        if reader.spells(name, "Stored") { return try decodeStored(&reader) }
+        if reader.spells(name, "Ping") { return try decodeEmpty(&reader, .ping) }
+        if reader.spells(name, "Pong") { return try decodeEmpty(&reader, .pong) }
+        return try decodeRareMessage(&reader, name)
+    }
+
+    private mutating func decodeRareMessage(
+        _ reader: inout CborReader, _ name: ByteSlice
+    ) throws(WireError) -> MessageView {
+        if reader.spells(name, "Unreachable") { return .unreachable(node: try onlyKey(&reader, "node")) }
+        if reader.spells(name, "Provide") { return try decodeProvide(&reader) }
+        if reader.spells(name, "FindProviders") { return try decodeFindProviders(&reader) }
+        if reader.spells(name, "Providers") { return try decodeProviders(&reader) }
+        if reader.spells(name, "Busy") { return try decodeBusy(&reader) }
+        if reader.spells(name, "Error") { return try decodeError(&reader) }
+        try reader.skip()
+        return .unsupported(name: name)
+    }
+
+    private func decodeEmpty(
+        _ reader: inout CborReader, _ message: MessageView
+    ) throws(WireError) -> MessageView {
+        for _ in 0..<(try reader.mapHead()) {
+            _ = try reader.text()
+            try reader.skip()
+        }
+        return message
+    }
+
+    /// A body whose one known key is a 32-byte id.
+    private func onlyKey(_ reader: inout CborReader, _ wanted: StaticString) throws(WireError) -> NodeID {
+        var id: NodeID?
+        for _ in 0..<(try reader.mapHead()) {
+            if reader.spells(try reader.text(), wanted) {
+                id = try reader.nodeID()
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let id else { throw .missingField }
+        return id
+    }
+
+    private mutating func decodeNodes(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var seen = false
+        for _ in 0..<(try reader.mapHead()) {
+            if reader.spells(try reader.text(), "nodes") {
+                try decodeContacts(&reader)
+                seen = true
+            } else {
+                try reader.skip()
+            }
+        }
+        guard seen else { throw .missingField }
+        return .nodes
+    }
+
+    private mutating func decodeContacts(_ reader: inout CborReader) throws(WireError) {
+        let count = try reader.arrayHead()
+        guard count <= Limits.contactsPerMessage else { throw .tooMany }
+        contacts.removeAll(keepingCapacity: true)
+        for _ in 0..<count {
+            guard try reader.arrayHead() == 2 else { throw .malformed }
+            contacts.append(ContactView(id: try reader.nodeID(), at: try reader.text()))
+        }
+    }
+
+    private mutating func decodeFound(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var record: RecordView?
+        for _ in 0..<(try reader.mapHead()) {
+            let key = try reader.text()
+            if reader.spells(key, "record") {
+                record = try decodeRecord(&reader)
+            } else if reader.spells(key, "nodes") {
+                try decodeContacts(&reader)
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let record else { throw .missingField }
+        return .found(record)
+    }
+
+    private func decodePut(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var record: RecordView?
+        for _ in 0..<(try reader.mapHead()) {
+            if reader.spells(try reader.text(), "record") {
+                record = try decodeRecord(&reader)
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let record else { throw .missingField }
+        return .put(record)
+    }
+
+    private func decodeRecord(_ reader: inout CborReader) throws(WireError) -> RecordView {
+        var key: Key?
+        var seq: UInt64?
+        var ttl: UInt64?
+        var value: ByteSlice?
+        for _ in 0..<(try reader.mapHead()) {
+            let name = try reader.text()
+            if reader.spells(name, "key") {
+                key = try reader.nodeID()
+            } else if reader.spells(name, "seq") {
+                seq = try reader.uint()
+            } else if reader.spells(name, "ttl") {
+                ttl = try reader.uint()
+            } else if reader.spells(name, "value") {
+                value = try reader.bytes()
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let key, let seq, let ttl, let value else { throw .missingField }
+        return RecordView(key: key, seq: seq, ttlSeconds: ttl, value: value)
+    }
+
+    private func decodeStored(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var ok: Bool?
+        var code = ByteSlice.empty
+        var ttl: UInt64 = 0
+        for _ in 0..<(try reader.mapHead()) {
+            let name = try reader.text()
+            if reader.spells(name, "ok") {
+                ok = try reader.bool()
+            } else if reader.spells(name, "code") {
+                code = try reader.text()
+            } else if reader.spells(name, "ttl") {
+                ttl = try reader.uint()
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let ok else { throw .missingField }
+        return .stored(ok: ok, code: code, ttlSeconds: ttl)
+    }
+
+    private func decodeProvide(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var cid: Key?
+        var node: ByteSlice?
+        var ttl: UInt64?
+        for _ in 0..<(try reader.mapHead()) {
+            let name = try reader.text()
+            if reader.spells(name, "cid") {
+                cid = try reader.nodeID()
+            } else if reader.spells(name, "node") {
+                node = try reader.text()
+            } else if reader.spells(name, "ttl") {
+                ttl = try reader.uint()
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let cid, let node, let ttl else { throw .missingField }
+        return .provide(cid: cid, node: node, ttlSeconds: ttl)
+    }
+
+    private func decodeFindProviders(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var cid: Key?
+        var limit = UInt64(Limits.contactsPerMessage)
+        for _ in 0..<(try reader.mapHead()) {
+            let name = try reader.text()
+            if reader.spells(name, "cid") {
+                cid = try reader.nodeID()
+            } else if reader.spells(name, "limit") {
+                limit = try reader.uint()
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let cid else { throw .missingField }
+        return .findProviders(cid: cid, limit: limit)
+    }
+
+    private mutating func decodeProviders(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var seen = false
+        for _ in 0..<(try reader.mapHead()) {
+            let name = try reader.text()
+            if reader.spells(name, "providers") {
+                try decodeProviderList(&reader)
+                seen = true
+            } else if reader.spells(name, "nodes") {
+                try decodeContacts(&reader)
+            } else {
+                try reader.skip()
+            }
+        }
+        guard seen else { throw .missingField }
+        return .providers
+    }
+
+    private mutating func decodeProviderList(_ reader: inout CborReader) throws(WireError) {
+        let count = try reader.arrayHead()
+        guard count <= Limits.contactsPerMessage else { throw .tooMany }
+        providers.removeAll(keepingCapacity: true)
+        for _ in 0..<count {
+            guard try reader.arrayHead() == 2 else { throw .malformed }
+            providers.append(ProviderView(node: try reader.text(), ttlSeconds: try reader.uint()))
+        }
+    }
+
+    private func decodeBusy(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var retryMs: UInt64?
+        for _ in 0..<(try reader.mapHead()) {
+            if reader.spells(try reader.text(), "retry_ms") {
+                retryMs = try reader.uint()
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let retryMs else { throw .missingField }
+        return .busy(retryMs: retryMs)
+    }
+
+    private func decodeError(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var kind: ByteSlice?
+        var detail = ByteSlice.empty
+        for _ in 0..<(try reader.mapHead()) {
+            let name = try reader.text()
+            if reader.spells(name, "kind") {
+                kind = try reader.text()
+            } else if reader.spells(name, "detail") {
+                detail = try reader.text()
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let kind else { throw .missingField }
+        return .error(kind: kind, detail: detail)
+    }
+}

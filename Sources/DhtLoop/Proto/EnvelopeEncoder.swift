@@ -1,0 +1,176 @@
+// RO:WHAT  Envelopes to bytes, straight into a ByteBuffer.
+// RO:WHY   A node's head is the same in every frame but for dst and id: it is kept as bytes and copied.
+// RO:INVARIANTS  definite lengths, shortest integers, keys in the wire document's order.
+// RO:TEST  Tests/DhtLoopTests/Proto/EnvelopeTests.swift
+
+/// Writes envelopes of one sender.
+public struct EnvelopeEncoder: ~Copyable {
+    private var head = ByteBuffer(capacity: 128)
+
+    /// The head is encoded once, for this `src`, endpoint (`at`, host:port or empty) and network id.
+    public init(src: NodeID, at: UnsafeRawBufferPointer, net: UInt64) {
+        head.appendMapHead(7)
+        head.appendText("v")
+        head.appendUInt(1)
+        head.appendText("dst")
+        head.appendID(.zero)
+        head.appendText("src")
+        head.appendID(src)
+        head.appendText("at")
+        head.appendText(at)
+        head.appendText("net")
+        head.appendUInt(net)
+        head.appendText("id")
+    }
+
+    /// Appends the envelope up to and with the key "msg"; one message must follow.
+    @inline(__always)
+    public func begin(_ buffer: inout ByteBuffer, dst: NodeID, rpc: UInt64) {
+        let start = buffer.reserve(head.count + 16)
+        start.copyMemory(from: head.base, byteCount: head.count)
+        dst.store(to: start + EnvelopeHead.dstOffset)
+        buffer.commit(head.count)
+        buffer.appendUInt(rpc)
+        buffer.appendText("msg")
+    }
+}
+
+// MARK: - Messages, in the order of docs/PROTOCOL.md
+
+extension ByteBuffer {
+    public mutating func appendPing() { appendEmptyMessage("Ping") }
+
+    public mutating func appendPong() { appendEmptyMessage("Pong") }
+
+    public mutating func appendFindNode(target: NodeID) { appendKeyMessage("FindNode", "target", target) }
+
+    public mutating func appendGet(key: Key) { appendKeyMessage("Get", "key", key) }
+
+    /// A switch's word that it has no session for `node`.
+    public mutating func appendUnreachable(node: NodeID) { appendKeyMessage("Unreachable", "node", node) }
+
+    /// `Nodes` up to its list: `count` contacts must follow, each by `appendContact`.
+    public mutating func beginNodes(count: Int) {
+        beginMessage("Nodes", fields: 1)
+        appendText("nodes")
+        appendArrayHead(count)
+    }
+
+    /// One contact; `at` is the endpoint as a CBOR item (`EndpointTable.encoded`).
+    @inline(__always)
+    public mutating func appendContact(_ id: NodeID, at: UnsafeRawBufferPointer) {
+        appendArrayHead(2)
+        appendID(id)
+        append(at)
+    }
+
+    /// `Found` up to its list of contacts: `contacts` of them must follow.
+    public mutating func beginFound(
+        key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, contacts: Int
+    ) {
+        beginMessage("Found", fields: 2)
+        appendText("record")
+        appendRecord(key: key, seq: seq, ttlSeconds: ttlSeconds, value: value)
+        appendText("nodes")
+        appendArrayHead(contacts)
+    }
+
+    public mutating func appendPut(
+        key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer
+    ) {
+        beginMessage("Put", fields: 1)
+        appendText("record")
+        appendRecord(key: key, seq: seq, ttlSeconds: ttlSeconds, value: value)
+    }
+
+    /// `code` is "" for a store that was taken, else why it was not.
+    public mutating func appendStored(ok: Bool, code: StaticString, ttlSeconds: UInt64) {
+        beginMessage("Stored", fields: 3)
+        appendText("ok")
+        appendBool(ok)
+        appendText("code")
+        appendText(code)
+        appendText("ttl")
+        appendUInt(ttlSeconds)
+    }
+
+    public mutating func appendProvide(cid: Key, node: UnsafeRawBufferPointer, ttlSeconds: UInt64) {
+        beginMessage("Provide", fields: 3)
+        appendText("cid")
+        appendID(cid)
+        appendText("node")
+        appendText(node)
+        appendText("ttl")
+        appendUInt(ttlSeconds)
+    }
+
+    public mutating func appendFindProviders(cid: Key, limit: Int) {
+        beginMessage("FindProviders", fields: 2)
+        appendText("cid")
+        appendID(cid)
+        appendText("limit")
+        appendUInt(UInt64(limit))
+    }
+
+    /// `Providers` up to its list: `count` providers must follow, then `beginProviderNodes`.
+    public mutating func beginProviders(count: Int) {
+        beginMessage("Providers", fields: 2)
+        appendText("providers")
+        appendArrayHead(count)
+    }
+
+    /// One provider: its node URI and the seconds it has left.
+    public mutating func appendProvider(node: UnsafeRawBufferPointer, ttlSeconds: UInt64) {
+        appendArrayHead(2)
+        appendText(node)
+        appendUInt(ttlSeconds)
+    }
+
+    /// The second list of `Providers`: `count` contacts must follow.
+    public mutating func beginProviderNodes(count: Int) {
+        appendText("nodes")
+        appendArrayHead(count)
+    }
+
+    public mutating func appendBusy(retryMs: UInt64) {
+        beginMessage("Busy", fields: 1)
+        appendText("retry_ms")
+        appendUInt(retryMs)
+    }
+
+    public mutating func appendError(kind: StaticString, detail: StaticString) {
+        beginMessage("Error", fields: 2)
+        appendText("kind")
+        appendText(kind)
+        appendText("detail")
+        appendText(detail)
+    }
+
+    private mutating func appendRecord(
+        key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer
+    ) {
+        appendMapHead(4)
+        appendText("key")
+        appendID(key)
+        appendText("seq")
+        appendUInt(seq)
+        appendText("ttl")
+        appendUInt(ttlSeconds)
+        appendText("value")
+        appendBytes(value)
+    }
+
+    private mutating func beginMessage(_ name: StaticString, fields: Int) {
+        appendMapHead(1)
+        appendText(name)
+        appendMapHead(fields)
+    }
+
+    private mutating func appendEmptyMessage(_ name: StaticString) { beginMessage(name, fields: 0) }
+
+    private mutating func appendKeyMessage(_ name: StaticString, _ field: StaticString, _ id: NodeID) {
+        beginMessage(name, fields: 1)
+        appendText(field)
+        appendID(id)
+    }
+}

@@ -1,0 +1,61 @@
+// RO:WHAT  The messages of the wire as values that borrow from the frame they came in.
+// RO:WHY   Decoding must not allocate: ids are copied into registers, texts and values stay in the frame.
+// RO:INVARIANTS  a ByteSlice points into the payload that was decoded, and only that.
+
+/// A node as a message names it: its id and the overlay endpoint that reaches it.
+public struct ContactView: Equatable, Sendable {
+    public var id: NodeID
+    public var at: ByteSlice
+}
+
+/// One provider of a content id: its node URI and the seconds its record has left.
+public struct ProviderView: Equatable, Sendable {
+    public var node: ByteSlice
+    public var ttlSeconds: UInt64
+}
+
+/// A stored value as a message carries it.
+public struct RecordView: Equatable, Sendable {
+    public var key: Key
+    /// Version; the higher one wins.
+    public var seq: UInt64
+    /// Seconds left to live when it was sent.
+    public var ttlSeconds: UInt64
+    public var value: ByteSlice
+}
+
+/// A decoded message (docs/PROTOCOL.md, "Messages"). Contacts and providers lie in the decoder's scratch.
+public enum MessageView: Equatable, Sendable {
+    case ping
+    case pong
+    case findNode(target: NodeID)
+    case nodes
+    case get(key: Key)
+    case found(RecordView)
+    case put(RecordView)
+    case stored(ok: Bool, code: ByteSlice, ttlSeconds: UInt64)
+    case provide(cid: Key, node: ByteSlice, ttlSeconds: UInt64)
+    case findProviders(cid: Key, limit: UInt64)
+    case providers
+    case busy(retryMs: UInt64)
+    case error(kind: ByteSlice, detail: ByteSlice)
+    case unreachable(node: NodeID)
+    /// A message name this version does not know.
+    case unsupported(name: ByteSlice)
+    /// The head was good, so the sender can be told, but the message was not.
+    case malformed(WireError)
+}
+
+/// A decoded envelope.
+public struct EnvelopeView: Equatable, Sendable {
+    /// Zero: any node.
+    public var dst: NodeID
+    /// Zero: a switch.
+    public var src: NodeID
+    /// The sender's endpoint; empty for a client.
+    public var at: ByteSlice
+    public var net: UInt64
+    /// The RPC's id, repeated by its reply.
+    public var rpc: UInt64
+    public var message: MessageView
+}
