@@ -18,4 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+// POSIX.1-2024; older headers hide it behind _GNU_SOURCE, which a module map cannot define.
+extern int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+
 #endif

@@ -1,0 +1,85 @@
+// RO:WHAT  TCP sockets as this daemon wants them: non-blocking, without delay, kept alive.
+// RO:WHY   Every option is set in one place; one that a kernel refuses is done without.
+
+import CEpoll
+import Glibc
+
+/// Makes and asks sockets. All are non-blocking and closed on exec.
+enum Sockets {
+    /// Connections the kernel completes before we accept them.
+    private static let backlog: Int32 = 1024
+    /// SYNs with data that may wait for their handshake.
+    private static let fastOpenQueue: Int32 = 256
+    /// A dead peer is noticed after 60 s of silence and 6 probes, 10 s apart.
+    private static let (keepIdleSeconds, keepIntervalSeconds, keepProbes): (Int32, Int32, Int32) = (60, 10, 6)
+    /// Sent bytes that nobody acknowledges for this long end the connection.
+    private static let userTimeoutMs: Int32 = 30_000
+    private static let streamFlags =
+        Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+
+    /// A listening socket on `address`.
+    static func listen(on address: SocketAddress) throws(SystemError) -> FileDescriptor {
+        let fd = try FileDescriptor("socket", socket(address.family, streamFlags, 0))
+        set(fd.raw, SOL_SOCKET, SO_REUSEADDR, 1)
+        guard address.withSockaddr({ bind(fd.raw, $0, $1) }) == 0 else {
+            throw SystemError(operation: "bind")
+        }
+        set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN, fastOpenQueue)
+        guard CEpoll.listen(fd.raw, backlog) == 0 else { throw SystemError(operation: "listen") }
+        return fd
+    }
+
+    /// A socket on its way to `address`. Writable once it is connected, or at once when TCP fast open lets the
+    /// first bytes travel with the SYN.
+    static func dial(_ address: SocketAddress) throws(SystemError) -> FileDescriptor {
+        let fd = try FileDescriptor("socket", socket(address.family, streamFlags, 0))
+        tune(fd.raw)
+        set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN_CONNECT, 1)
+        guard address.withSockaddr({ connect(fd.raw, $0, $1) }) == 0 || errno == EINPROGRESS else {
+            throw SystemError(operation: "connect")
+        }
+        return fd
+    }
+
+    /// The next waiting connection of `listener`; throws EAGAIN when there is none.
+    static func accept(from listener: Int32) throws(SystemError) -> FileDescriptor {
+        let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let fd = try FileDescriptor("accept", accept4(listener, nil, nil, flags))
+        tune(fd.raw)
+        return fd
+    }
+
+    /// How a connect ended: 0 for connected, else its errno.
+    static func pendingError(of fd: Int32) -> Int32 {
+        var (code, size): (Int32, socklen_t) = (0, socklen_t(MemoryLayout<Int32>.size))
+        return getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size) == 0 ? code : errno
+    }
+
+    /// The address `fd` is bound to, with the port the kernel chose.
+    static func boundAddress(of fd: Int32) throws(SystemError) -> SocketAddress {
+        var storage = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let result = withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(fd, $0, &size) }
+        }
+        guard result == 0, let address = SocketAddress(storage) else {
+            throw SystemError(operation: "getsockname")
+        }
+        return address
+    }
+
+    private static func tune(_ fd: Int32) {
+        let tcp = Int32(IPPROTO_TCP)
+        set(fd, tcp, TCP_NODELAY, 1)
+        set(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
+        set(fd, tcp, TCP_KEEPIDLE, keepIdleSeconds)
+        set(fd, tcp, TCP_KEEPINTVL, keepIntervalSeconds)
+        set(fd, tcp, TCP_KEEPCNT, keepProbes)
+        set(fd, tcp, TCP_USER_TIMEOUT, userTimeoutMs)
+    }
+
+    private static func set(_ fd: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
+        var value = value
+        setsockopt(fd, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+}
