@@ -11,9 +11,9 @@ public enum ResolverAnswer: Equatable {
 }
 
 /// Who waits for a pending answer.
-open class ResolverClient: EventSource {
+public protocol ResolverClient: AnyObject {
     /// The answer to the question asked with `token`; nil when the name has no address.
-    open func resolved(_ address: SocketAddress?, token: UInt32, nowUs: UInt64) {}
+    func resolved(_ address: SocketAddress?, token: UInt32, nowUs: UInt64)
 }
 
 /// Resolves numeric endpoints, `localhost` among them. Subclasses add names.
@@ -22,12 +22,12 @@ open class Resolver {
 
     /// Asks for the address of `endpoint`, host:port. A token that is pending is not asked for again.
     open func resolve(
-        _ endpoint: UnsafeRawBufferPointer, for client: ResolverClient, token: UInt32, nowUs: UInt64
+        _ endpoint: UnsafeRawBufferPointer, for client: any ResolverClient, token: UInt32, nowUs: UInt64
     ) -> ResolverAnswer {
         guard let address = SocketAddress(endpoint) else { return .failed }
         return .address(address)
     }
 
     /// Forgets a pending question.
-    open func cancel(client: ResolverClient, token: UInt32) {}
+    open func cancel(client: any ResolverClient, token: UInt32) {}
 }
