@@ -59,6 +59,9 @@ public struct RoutingTable: Sendable {
         return buckets[bucket].states[index]
     }
 
+    /// Whether any contact shares more than `bucket` bits with the own id.
+    func hasContacts(deeperThan bucket: Int) -> Bool { 255 - occupied.trailingZeroBitCount > bucket }
+
     /// Changes the state of `id` if it is a live contact; false when it is not.
     @discardableResult
     @inline(__always)
@@ -102,8 +105,8 @@ public struct RoutingTable: Sendable {
         if let bucket = bucketIndex(of: id) { buckets[bucket].isProbing = false }
     }
 
-    /// Notes `weight` unanswered requests. A contact with a spare behind it leaves at the first, one without
-    /// at `maxFailures`: an unsure contact is better than none.
+    /// Notes `weight` unanswered requests. A contact with a spare behind it leaves at `quietFailures`, one
+    /// without at `maxFailures`: an unsure contact is better than none.
     public mutating func fail(_ id: NodeID, weight: UInt8 = 1, nowUs: UInt64) -> Eviction {
         guard let bucket = bucketIndex(of: id), let index = buckets[bucket].index(of: id) else {
             return .unknown
@@ -112,7 +115,7 @@ public struct RoutingTable: Sendable {
             $0.failures = $0.failures.addingReportingOverflow(weight).partialValue
         }
         let failures = buckets[bucket].states[index].failures
-        if let spare = buckets[bucket].spares.last {
+        if failures >= Self.quietFailures, let spare = buckets[bucket].spares.last {
             remove(index, from: bucket)
             _ = buckets[bucket].popSpare()
             add(spare, to: bucket, nowUs: nowUs)

@@ -53,6 +53,7 @@ struct RoutingTableTests {
         #expect(table.insert(contact(ids[0]), nowUs: 20) == .updated)
         #expect(table.insert(contact(ids[3]), nowUs: 21) == .spare(probe: contact(ids[1])))
         #expect(table.insert(contact(ids[4]), nowUs: 22) == .spare(probe: nil))
+        #expect(table.fail(ids[1], nowUs: 23) == .kept)
         #expect(table.fail(ids[1], nowUs: 23) == .replaced(by: contact(ids[4])))
         #expect(table.state(of: ids[1]) == nil && table.count == 3)
     }
