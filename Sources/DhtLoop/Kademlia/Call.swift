@@ -128,8 +128,11 @@ struct CallTable {
         free.append(slot)
     }
 
-    /// Every call in progress.
-    func forEach(_ body: (Call) -> Void) {
-        for slot in calls.indices where isOpen[slot] { body(calls[slot]) }
+    /// Adds the endpoints that calls in progress know of.
+    func addEndpoints(to used: inout Set<EndpointID>) {
+        for slot in calls.indices where isOpen[slot] {
+            for peer in calls[slot].lookup.peers { used.insert(peer.contact.endpoint) }
+            for contact in calls[slot].storeRetries { used.insert(contact.endpoint) }
+        }
     }
 }

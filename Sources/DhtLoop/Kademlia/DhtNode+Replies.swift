@@ -50,7 +50,7 @@ extension DhtNode {
         if case .unreachable = reply.message { return end(rpc, .unreachable, nowUs) }
         if rpc.purpose == .anyone { return someoneAnswered(reply, in: payload, rpc, nowUs) }
         close(rpc)
-        stats.count(rpc.op, Self.code(of: reply.message, isLate: rpc.isLate))
+        countEnd(of: rpc, Self.code(of: reply.message, isLate: rpc.isLate), nowUs)
         meet(Contact(id: rpc.dst, endpoint: rpc.endpoint), rttUs: nowUs - rpc.sentUs, nowUs)
         switch rpc.purpose {
         case .lookup(let id):
@@ -80,7 +80,7 @@ extension DhtNode {
     private mutating func someoneAnswered(
         _ reply: EnvelopeView, in payload: UnsafeRawBufferPointer, _ rpc: PendingRpc, _ nowUs: UInt64
     ) {
-        if !rpc.isAnswered { stats.count(rpc.op, .ok) }
+        if !rpc.isAnswered { countEnd(of: rpc, .ok, nowUs) }
         rpcs[rpc.id]?.isAnswered = true
         guard reply.at.count > 0 else { return }
         guard let endpoint = endpoints.intern(reply.at.bytes(in: payload)) else {
@@ -101,7 +101,7 @@ extension DhtNode {
         switch table.insert(contact, nowUs: nowUs) {
         case .added:
             stats.routeUpdates[.added] += 1
-            firstContactMade(nowUs)
+            contactAdded(nowUs)
         case .spare(let oldest):
             stats.routeUpdates[.spared] += 1
             if let oldest { ping(oldest, .probe, nowUs) }
@@ -123,8 +123,7 @@ extension DhtNode {
         guard var rpc = rpcs[slot: slot] else { return }
         guard !rpc.isLate else { return giveUp(rpc) }
         if rpc.purpose == .anyone { return rpc.isAnswered ? giveUp(rpc) : end(rpc, .timeout, nowUs) }
-        stats.timeouts += 1
-        stats.count(rpc.op, .timeout)
+        countEnd(of: rpc, .timeout, nowUs)
         rpc.isLate = true
         rpc.timer = wheel.schedule(
             atUs: max(rpc.sentUs + config.timeoutUs, nowUs + (nowUs - rpc.sentUs)),
@@ -143,17 +142,25 @@ extension DhtNode {
     /// A request that has certainly failed.
     private mutating func end(_ rpc: PendingRpc, _ code: RpcCode, _ nowUs: UInt64) {
         giveUp(rpc)
-        if code == .timeout { stats.timeouts += 1 }
-        stats.count(rpc.op, code)
+        countEnd(of: rpc, code, nowUs)
         guard !rpc.isLate else { return }
         noteFailure(of: rpc, weight: code == .closed ? 1 : 2, nowUs)
         tellOwner(of: rpc, code, nowUs)
     }
 
+    private mutating func countEnd(of rpc: PendingRpc, _ code: RpcCode, _ nowUs: UInt64) {
+        if code == .timeout { stats.timeouts += 1 }
+        stats.count(rpc.op, code)
+        guard config.tellsEveryRpc || (code != .ok && code != .late) else { return }
+        outbox.tell(.rpcEnded(rpc.op, peer: rpc.dst, code: code, elapsedUs: nowUs - rpc.sentUs))
+    }
+
     private mutating func noteFailure(of rpc: PendingRpc, weight: UInt8, _ nowUs: UInt64) {
         table.endProbe(of: rpc.dst)
         switch table.fail(rpc.dst, weight: weight, nowUs: nowUs) {
-        case .evicted: stats.routeUpdates[.evicted] += 1
+        case .evicted:
+            stats.routeUpdates[.evicted] += 1
+            if table.count == 0 { outbox.tell(.hasPeers(false)) }
         case .replaced: stats.routeUpdates[.replaced] += 1
         case .kept, .unknown: break
         }

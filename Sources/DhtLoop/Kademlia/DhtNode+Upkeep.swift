@@ -42,8 +42,19 @@ extension DhtNode {
         armBootstrap(nowUs)
     }
 
+    /// The endpoints that a contact, a request, a call or the node itself names.
+    public func endpointsInUse() -> Set<EndpointID> {
+        var used: Set<EndpointID> = [home, upkeep.advertised]
+        used.formUnion(upkeep.bootstrap)
+        table.addEndpoints(to: &used)
+        rpcs.addEndpoints(to: &used)
+        calls.addEndpoints(to: &used)
+        return used
+    }
+
     /// The first contact after none, or one more: a lookup of the own id makes us known to our neighbours.
-    mutating func firstContactMade(_ nowUs: UInt64) {
+    mutating func contactAdded(_ nowUs: UInt64) {
+        if table.count == 1 { outbox.tell(.hasPeers(true)) }
         guard table.count == 1 || upkeep.looksAround == 0 && table.count <= config.k else { return }
         upkeep.attempt = 0
         armBootstrap(nowUs)

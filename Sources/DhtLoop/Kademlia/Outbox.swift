@@ -16,6 +16,14 @@ public struct Link: Equatable, Hashable, Sendable {
     }
 }
 
+/// Something to tell an operator.
+public enum NodeEvent: Equatable, Sendable {
+    /// A request of ours ended. Those that went well are told only when `NodeConfig.tellsEveryRpc` is set.
+    case rpcEnded(RpcOp, peer: NodeID, code: RpcCode, elapsedUs: UInt64)
+    /// The routing table is no longer empty, or is empty again.
+    case hasPeers(Bool)
+}
+
 /// Actions of a node, to be performed in order and then cleared.
 public struct Outbox: ~Copyable {
     /// One thing to do.
@@ -26,6 +34,8 @@ public struct Outbox: ~Copyable {
         case reply(Link, ByteSlice)
         /// A call has ended.
         case finished(CallID, CallResult)
+        /// Worth a line in the log.
+        case event(NodeEvent)
     }
 
     /// The payloads, end to end.
@@ -56,6 +66,8 @@ public struct Outbox: ~Copyable {
     mutating func reply(over link: Link, from start: Int) {
         actions.append(.reply(link, ByteSlice(offset: start, count: bytes.count - start)))
     }
+
+    mutating func tell(_ event: NodeEvent) { actions.append(.event(event)) }
 
     mutating func finish(_ call: CallID, _ result: CallResult) { actions.append(.finished(call, result)) }
 }

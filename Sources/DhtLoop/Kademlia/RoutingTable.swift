@@ -59,6 +59,14 @@ public struct RoutingTable: Sendable {
         return buckets[bucket].states[index]
     }
 
+    /// Adds the endpoints of contacts and spares.
+    func addEndpoints(to used: inout Set<EndpointID>) {
+        for bucket in buckets {
+            for state in bucket.states { used.insert(state.endpoint) }
+            for spare in bucket.spares { used.insert(spare.endpoint) }
+        }
+    }
+
     /// Whether any contact shares more than `bucket` bits with the own id.
     func hasContacts(deeperThan bucket: Int) -> Bool { 255 - occupied.trailingZeroBitCount > bucket }
 

@@ -90,6 +90,11 @@ struct RpcTable {
         free.append(slot)
     }
 
+    /// Adds the endpoints that requests went to.
+    func addEndpoints(to used: inout Set<EndpointID>) {
+        for case let rpc? in slots { used.insert(rpc.endpoint) }
+    }
+
     /// The ids of the requests that went to `endpoint`.
     func ids(to endpoint: EndpointID) -> [UInt64] {
         slots.compactMap { $0?.endpoint == endpoint ? $0?.id : nil }

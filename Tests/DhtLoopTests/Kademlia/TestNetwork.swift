@@ -9,6 +9,7 @@ final class TestNode {
     let home: EndpointID
     var isDead = false
     var results: [CallID: CallResult] = [:]
+    var events: [NodeEvent] = []
 
     init(_ node: consuming DhtNode, home: EndpointID) {
         self.node = node
@@ -72,6 +73,8 @@ final class TestNetwork {
                 fly(bytes, from: index, to: Int(link.token), over: Link(endpoint: box.home))
             case .finished(let id, let result):
                 box.results[id] = result
+            case .event(let event):
+                box.events.append(event)
             }
         }
         box.node.outbox.clear()
