@@ -87,7 +87,7 @@ struct CborReader {
         let items: UInt64
         switch token.kind {
         case .array: items = token.value
-        case .map: items = token.value.multipliedReportingOverflow(by: 2).partialValue
+        case .map: items = token.value > .max / 2 ? .max : token.value * 2
         case .tag: items = 1
         default: items = 0
         }
@@ -144,6 +144,10 @@ private func note(_ context: UnsafeMutableRawPointer?, _ kind: CborToken.Kind, _
     token.pointee.value = value
 }
 
+/// A `size_t` comes in as an `Int`: what a peer announces as 2^63 or more arrives negative.
+@inline(__always)
+private func announced(_ count: Int) -> UInt64 { UInt64(UInt(bitPattern: count)) }
+
 private func installNumberCallbacks(_ table: inout cbor_callbacks) {
     table.uint8 = { note($0, .uint, UInt64($1)) }
     table.uint16 = { note($0, .uint, UInt64($1)) }
@@ -162,15 +166,15 @@ private func installNumberCallbacks(_ table: inout cbor_callbacks) {
 }
 
 private func installStringCallbacks(_ table: inout cbor_callbacks) {
-    table.byte_string = { context, _, length in note(context, .bytes, UInt64(length)) }
-    table.string = { context, _, length in note(context, .text, UInt64(length)) }
+    table.byte_string = { context, _, length in note(context, .bytes, announced(length)) }
+    table.string = { context, _, length in note(context, .text, announced(length)) }
     table.byte_string_start = { note($0, .indefinite) }
     table.string_start = { note($0, .indefinite) }
 }
 
 private func installCollectionCallbacks(_ table: inout cbor_callbacks) {
-    table.array_start = { note($0, .array, UInt64($1)) }
-    table.map_start = { note($0, .map, UInt64($1)) }
+    table.array_start = { note($0, .array, announced($1)) }
+    table.map_start = { note($0, .map, announced($1)) }
     table.tag = { note($0, .tag, $1) }
     table.indef_array_start = { note($0, .indefinite) }
     table.indef_map_start = { note($0, .indefinite) }

@@ -98,10 +98,22 @@ public struct EnvelopeDecoder: ~Copyable {
             view.rpc = try reader.uint()
             seen.insert(.rpc)
         } else if reader.spells(key, "msg") {
-            view.message = try decodeMessage(&reader)
+            view.message = try decodeMessageOrSkip(&reader)
             seen.insert(.message)
         } else {
             try reader.skip()
+        }
+    }
+
+    /// A message that more keys may follow: where it is bad but whole, the reader goes on behind it.
+    private mutating func decodeMessageOrSkip(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        let start = reader
+        do throws(WireError) {
+            return try decodeMessage(&reader)
+        } catch {
+            reader = start
+            do throws(WireError) { try reader.skip() } catch _ { throw error }
+            return .malformed(error)
         }
     }
 }

@@ -1,0 +1,138 @@
+// RO:WHAT  Call: one put, get or look around in progress; CallTable: all of them, by slot and generation.
+// RO:WHY   A call outlives many events; a late reply must find it, or find that it is over.
+// RO:INVARIANTS  a CallID of an ended call never finds another one; the table is bounded.
+
+/// Names a call. A stale name finds nothing.
+public struct CallID: Hashable, Sendable {
+    public let slot: UInt32
+    public let generation: UInt32
+}
+
+/// Why a replica did not take a record, or a peer gave no answer.
+public enum FailureCause: String, Sendable {
+    case timeout, unreachable, closed, stale, full, refused, error
+    case tooLarge = "too_large"
+}
+
+/// A peer that failed a put, and why.
+public struct PutFailure: Equatable, Sendable {
+    public var peer: NodeID
+    public var cause: FailureCause
+}
+
+/// How a put ended.
+public struct PutResult: Equatable, Sendable {
+    public var acks = 0
+    /// Acks that make it a success: REPLICA, or every node there is when that is fewer.
+    public var wanted = 0
+    /// The version that was written.
+    public var seq: UInt64 = 0
+    public var ttlSeconds: UInt64 = 0
+    public var hops = 0
+    public var elapsedUs: UInt64 = 0
+    public var failed: [PutFailure] = []
+}
+
+/// How a get ended.
+public struct GetResult: Equatable, Sendable {
+    /// The three ways; they are not the same thing to a caller.
+    public enum Outcome: Equatable, Sendable {
+        case found(value: [UInt8], seq: UInt64, ttlSeconds: UInt64)
+        /// The closest nodes all answered, and none has it.
+        case notFound
+        /// The deadline cut the search, or nobody answered.
+        case timedOut
+    }
+
+    public var outcome: Outcome
+    /// Length of the chain of referrals to the answer; 0 when it was here.
+    public var hops = 0
+    public var elapsedUs: UInt64 = 0
+}
+
+/// How a call ended.
+public enum CallResult: Equatable, Sendable {
+    case put(PutResult)
+    case get(GetResult)
+}
+
+/// A call in progress. Pooled: its arrays keep their memory from call to call.
+final class Call {
+    enum Kind { case get, put, lookAround }
+
+    var id = CallID(slot: 0, generation: 0)
+    var kind = Kind.get
+    var lookup = Lookup()
+    var startUs: UInt64 = 0
+    var deadline = TimerID.none
+    /// The record being put.
+    var value: [UInt8] = []
+    var result = PutResult()
+    var isStoring = false
+    /// Puts sent and neither answered nor given up.
+    var storesInFlight = 0
+    /// Position in the lookup's peers of the next one to store at.
+    var storeCursor = 0
+    /// Peers that were silent once and may be asked again.
+    var storeRetries: [Contact] = []
+}
+
+/// Calls by slot. Ended ones are reused.
+struct CallTable {
+    private var calls: [Call] = []
+    private var isOpen: [Bool] = []
+    private var free: [UInt32] = []
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    var count: Int { calls.count - free.count }
+
+    /// A fresh call; nil when the table is full.
+    mutating func open(_ kind: Call.Kind, nowUs: UInt64) -> Call? {
+        let call: Call
+        if let slot = free.popLast() {
+            call = calls[Int(slot)]
+            isOpen[Int(slot)] = true
+        } else {
+            guard calls.count < limit else { return nil }
+            call = Call()
+            call.id = CallID(slot: UInt32(calls.count), generation: 1)
+            calls.append(call)
+            isOpen.append(true)
+        }
+        call.kind = kind
+        call.startUs = nowUs
+        return call
+    }
+
+    /// The call of that name, if it is still going on.
+    subscript(id: CallID) -> Call? {
+        guard id.slot < calls.count, isOpen[Int(id.slot)], calls[Int(id.slot)].id == id else { return nil }
+        return calls[Int(id.slot)]
+    }
+
+    /// The call in a slot, for a timer that names no more than that.
+    subscript(slot slot: Int) -> Call? { slot < calls.count && isOpen[slot] ? calls[slot] : nil }
+
+    mutating func close(_ call: Call) {
+        let slot = call.id.slot
+        isOpen[Int(slot)] = false
+        call.id = CallID(slot: slot, generation: call.id.generation &+ 1)
+        call.value = []
+        call.result = PutResult()
+        call.isStoring = false
+        call.storesInFlight = 0
+        call.storeCursor = 0
+        call.storeRetries.removeAll(keepingCapacity: true)
+        free.append(slot)
+    }
+
+    /// Adds the endpoints that calls in progress know of.
+    func addEndpoints(to used: inout Set<EndpointID>) {
+        for slot in calls.indices where isOpen[slot] {
+            for peer in calls[slot].lookup.peers { used.insert(peer.contact.endpoint) }
+            for contact in calls[slot].storeRetries { used.insert(contact.endpoint) }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+// RO:WHAT  How a node answers what peers ask: Ping, FindNode, Get, Put.
+// RO:WHY   The hottest path there is: decode, walk the table or the store, encode. Nothing here allocates.
+// RO:SECURITY  a request is answered whoever sends it, and makes nobody a contact: that takes an answer.
+// RO:METRICS  dht_rpcs_total{op,code="served"|"denied"}
+
+extension DhtNode {
+    /// Answers one request over the link it came by.
+    mutating func answer(
+        _ request: EnvelopeView, in payload: UnsafeRawBufferPointer, _ link: Link, _ nowUs: UInt64
+    ) {
+        noteSender(of: request, in: payload, nowUs)
+        let start = outbox.bytes.count
+        encoder.begin(&outbox.bytes, dst: request.src, rpc: request.rpc)
+        switch request.message {
+        case .ping:
+            outbox.bytes.appendPong()
+            stats.count(.ping, .served)
+        case .findNode(let target):
+            appendNodes(closestTo: target, asker: request.src)
+            stats.count(.findNode, .served)
+        case .get(let key):
+            appendFoundOrNodes(key, asker: request.src, nowUs)
+            stats.count(.get, .served)
+        case .put(let record):
+            appendStored(record, in: payload, nowUs)
+        case .provide, .findProviders, .unsupported:
+            outbox.bytes.appendError(kind: "unsupported", detail: "this node does not know that message")
+        case .malformed(let error):
+            stats.reject(.wire(error))
+            outbox.bytes.appendError(kind: "malformed", detail: error.detail)
+        default:
+            return outbox.bytes.truncate(to: start)
+        }
+        outbox.reply(over: link, from: start)
+    }
+
+    /// `Nodes` with the K closest to `target`. For the own id the node itself comes first.
+    private mutating func appendNodes(closestTo target: NodeID, asker: NodeID) {
+        table.closest(to: target, config.k, into: &nearest)
+        let isSelf = target == config.id
+        var count = nearest.count + (isSelf ? 1 : 0)
+        for index in 0..<nearest.count where nearest[index].id == asker { count -= 1 }
+        outbox.bytes.beginNodes(count: count)
+        if isSelf { outbox.bytes.appendContact(config.id, at: endpoints.encoded(upkeep.advertised)) }
+        appendNearest(except: asker)
+    }
+
+    private mutating func appendNearest(except asker: NodeID) {
+        for index in 0..<nearest.count {
+            let contact = nearest[index]
+            guard contact.id != asker else { continue }
+            outbox.bytes.appendContact(contact.id, at: endpoints.encoded(contact.endpoint))
+        }
+    }
+
+    private mutating func appendFoundOrNodes(_ key: Key, asker: NodeID, _ nowUs: UInt64) {
+        guard let record = store.find(key, nowUs: nowUs) else {
+            return appendNodes(closestTo: key, asker: asker)
+        }
+        outbox.bytes.beginFound(
+            key: key, seq: record.seq, ttlSeconds: Self.secondsLeft(until: record.expiresAtUs, nowUs),
+            value: record.value, contacts: 0)
+    }
+
+    private mutating func appendStored(
+        _ record: RecordView, in payload: UnsafeRawBufferPointer, _ nowUs: UInt64
+    ) {
+        guard record.value.count <= config.maxValueBytes else {
+            stats.count(.put, .denied)
+            return outbox.bytes.appendStored(ok: false, code: "too_large", ttlSeconds: 0)
+        }
+        let ttl = clampedTtl(record.ttlSeconds)
+        let outcome = keep(
+            record.key, seq: record.seq, ttlSeconds: ttl, value: record.value.bytes(in: payload), nowUs)
+        switch outcome {
+        case .stored, .refreshed:
+            stats.count(.put, .served)
+            outbox.bytes.appendStored(ok: true, code: "", ttlSeconds: ttl)
+        case .stale:
+            stats.count(.put, .denied)
+            outbox.bytes.appendStored(ok: false, code: "stale", ttlSeconds: 0)
+        case .full:
+            stats.count(.put, .denied)
+            outbox.bytes.appendStored(ok: false, code: "full", ttlSeconds: 0)
+        }
+    }
+
+    /// Stores a record here and sees to it that its end of life is noticed.
+    mutating func keep(
+        _ key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, _ nowUs: UInt64
+    ) -> RecordStore.PutOutcome {
+        let outcome = store.put(
+            key, seq: seq, expiresAtUs: nowUs + ttlSeconds * 1_000_000, value: value, nowUs: nowUs)
+        if outcome == .full { stats.errors[.storeFull] += 1 }
+        if outcome == .stored { armSweep() }
+        return outcome
+    }
+
+    /// 1...`maxTtlSeconds`.
+    func clampedTtl(_ seconds: UInt64) -> UInt64 { min(max(seconds, 1), config.maxTtlSeconds) }
+
+    /// Whole seconds until `timeUs`, rounded up.
+    static func secondsLeft(until timeUs: UInt64, _ nowUs: UInt64) -> UInt64 {
+        timeUs > nowUs ? (timeUs - nowUs + 999_999) / 1_000_000 : 0
+    }
+
+    /// A contact that asks is alive. A stranger is pinged first: only who answers becomes a contact.
+    private mutating func noteSender(
+        of request: EnvelopeView, in payload: UnsafeRawBufferPointer, _ nowUs: UInt64
+    ) {
+        guard request.at.count > 0, !request.src.isZero else { return }
+        let at = request.at.bytes(in: payload)
+        var claimsToHaveMoved = false
+        let endpoints = endpoints
+        let isKnown = table.update(request.src) { state in
+            claimsToHaveMoved = !endpoints.matches(state.endpoint, at)
+            guard !claimsToHaveMoved else { return }
+            state.lastSeenUs = nowUs
+            state.failures = 0
+        }
+        if claimsToHaveMoved { return checkMove(of: request.src, to: at, nowUs) }
+        if !isKnown, table.wants(request.src) { verifyStranger(request.src, at: at, nowUs) }
+    }
+
+    private mutating func verifyStranger(_ id: NodeID, at: UnsafeRawBufferPointer, _ nowUs: UInt64) {
+        guard let endpoint = endpoints.intern(at) else { return stats.reject(.badEndpoint) }
+        verify(Contact(id: id, endpoint: endpoint), nowUs)
+    }
+
+    /// A known id speaks from elsewhere. Its old endpoint is asked first: while that answers, a stranger
+    /// cannot take the contact over.
+    private mutating func checkMove(of id: NodeID, to at: UnsafeRawBufferPointer, _ nowUs: UInt64) {
+        guard let state = table.state(of: id) else { return }
+        if state.failures > 0 {
+            verifyStranger(id, at: at, nowUs)
+        } else {
+            verify(Contact(id: id, endpoint: state.endpoint), nowUs)
+        }
+    }
+}
+
+extension WireError {
+    /// What to tell the sender of a malformed message.
+    var detail: StaticString {
+        switch self {
+        case .truncated: "the message ends inside an item"
+        case .trailingBytes: "bytes follow the message"
+        case .malformed: "not well-formed CBOR, or not one message in its map"
+        case .indefinite: "indefinite-length items are not taken; send definite lengths"
+        case .tooDeep: "nested deeper than 16 levels"
+        case .notEnvelope: "not an envelope"
+        case .version: "envelope version is not 1"
+        case .wrongType: "a field has the wrong type"
+        case .missingField: "a mandatory field is missing"
+        case .badKeyLength: "ids and keys are 32 bytes"
+        case .textTooLong: "texts are at most 255 bytes"
+        case .tooMany: "at most 64 contacts or providers in a message"
+        }
+    }
+}

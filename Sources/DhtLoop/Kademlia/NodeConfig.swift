@@ -1,0 +1,39 @@
+// RO:WHAT  NodeConfig: what a DhtNode is told at birth.
+// RO:WHY   The node reads no environment; the daemon, the simulator and tests fill this in.
+// RO:CONFIG  RON_DHT_K, _ALPHA, _TIMEOUT_MS, _DEADLINE_MS, _REPLICA, _TTL_SECS, _MAX_VALUE, _MEM_MAX, _NET
+
+/// Parameters of one node. The daemon clamps them before they get here.
+public struct NodeConfig: Sendable {
+    public var id: NodeID
+    /// Network id; frames of another network are dropped.
+    public var net: UInt64 = 0
+    /// Bucket size, and how many closest nodes a lookup converges on: 1...64.
+    public var k = 20
+    /// Requests a lookup keeps in flight: 1...k.
+    public var alpha = 3
+    /// Replicas of a record: 1...k.
+    public var replica = 3
+    /// Upper bound of one RPC, in microseconds.
+    public var timeoutUs: UInt64 = 2_000_000
+    /// Upper bound of a whole put or get, in microseconds.
+    public var deadlineUs: UInt64 = 5_000_000
+    /// Life of a record whose publisher names none, in seconds.
+    public var ttlSeconds: UInt64 = 86_400
+    /// Longest life anyone may ask for, in seconds.
+    public var maxTtlSeconds: UInt64 = 604_800
+    /// Bytes of one value.
+    public var maxValueBytes = 65_536
+    /// Bytes of memory for stored records.
+    public var memoryBudget = 268_435_456
+    /// Pending RPCs; beyond it a lookup waits for its running ones.
+    public var maxRpcs = 4096
+    /// Calls at a time; beyond it a caller is told to come back.
+    public var maxCalls = 1024
+    /// Time between looks around, in microseconds: a lookup of the own id and of a random one.
+    public var refreshUs: UInt64 = 600_000_000
+
+    /// Whether each request of ours is told of when it ends, or only those that fail.
+    public var tellsEveryRpc = false
+
+    public init(id: NodeID) { self.id = id }
+}

@@ -1,0 +1,73 @@
+// RO:WHAT  Outbox: what a DhtNode wants done, in order: payloads to send, calls that ended.
+// RO:WHY   The node does no I/O. Whoever drives it takes the actions out and performs them, so a daemon,
+//          a simulator and a test run the same machine.
+// RO:INVARIANTS  slices point into `bytes`; both are cleared together once performed.
+
+/// The session a payload came by. A reply goes back the same way.
+public struct Link: Equatable, Hashable, Sendable {
+    /// The overlay endpoint at the other end of a session we opened; the own home for the embedded switch.
+    public var endpoint: EndpointID
+    /// Which of the embedded switch's sessions; 0 for a session we opened. Opaque to the node.
+    public var token: UInt64
+
+    public init(endpoint: EndpointID, token: UInt64 = 0) {
+        self.endpoint = endpoint
+        self.token = token
+    }
+}
+
+/// Something to tell an operator.
+public enum NodeEvent: Equatable, Sendable {
+    /// A request of ours ended. Those that went well are told only when `NodeConfig.tellsEveryRpc` is set.
+    case rpcEnded(RpcOp, peer: NodeID, code: RpcCode, elapsedUs: UInt64)
+    /// The routing table is no longer empty, or is empty again.
+    case hasPeers(Bool)
+}
+
+/// Actions of a node, to be performed in order and then cleared.
+public struct Outbox: ~Copyable {
+    /// One thing to do.
+    public enum Action: Sendable {
+        /// Send the payload over a session to this endpoint; open one if there is none.
+        case send(EndpointID, ByteSlice)
+        /// Send the payload back over the session a request came by.
+        case reply(Link, ByteSlice)
+        /// A call has ended.
+        case finished(CallID, CallResult)
+        /// Worth a line in the log.
+        case event(NodeEvent)
+    }
+
+    /// The payloads, end to end.
+    public var bytes = ByteBuffer(capacity: 4096)
+    public private(set) var actions: [Action] = []
+
+    init() { actions.reserveCapacity(64) }
+
+    /// Whether there is nothing to do.
+    public var isEmpty: Bool { actions.isEmpty }
+
+    /// The bytes of a payload, borrowed until the node is touched again.
+    public func payload(_ slice: ByteSlice) -> UnsafeRawBufferPointer { slice.bytes(in: bytes.bytes) }
+
+    /// Forgets everything; memory is kept, up to a bound.
+    public mutating func clear() {
+        actions.removeAll(keepingCapacity: true)
+        if bytes.capacity > 4 << 20 { bytes.release(keeping: 4096) } else { bytes.clear() }
+    }
+
+    /// Everything appended since `start` is a payload for `endpoint`.
+    mutating func send(to endpoint: EndpointID, from start: Int) {
+        actions.append(.send(endpoint, ByteSlice(offset: start, count: bytes.count - start)))
+    }
+
+    /// Everything appended since `start` is a reply over `link`.
+    @inline(__always)
+    mutating func reply(over link: Link, from start: Int) {
+        actions.append(.reply(link, ByteSlice(offset: start, count: bytes.count - start)))
+    }
+
+    mutating func tell(_ event: NodeEvent) { actions.append(.event(event)) }
+
+    mutating func finish(_ call: CallID, _ result: CallResult) { actions.append(.finished(call, result)) }
+}

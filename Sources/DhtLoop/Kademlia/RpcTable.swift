@@ -1,0 +1,102 @@
+// RO:WHAT  RpcTable: the requests we wait on, by slot.
+// RO:WHY   A reply names its request by a 64-bit id; the slot is in the id, so finding it is one load.
+// RO:INVARIANTS  an id is never given out twice while its request is pending; the table is bounded.
+// RO:SECURITY  48 bits of an id are random, and source and session must agree as well.
+// RO:TEST  Tests/DhtLoopTests/Kademlia/RpcTableTests.swift
+
+/// Why a request was sent.
+enum RpcPurpose: Equatable {
+    /// A step of a call's lookup.
+    case lookup(CallID)
+    /// A call's record, sent to a replica.
+    case store(CallID)
+    /// To see whether a node that asked us can be reached.
+    case verify
+    /// To see whether a full bucket's oldest contact still lives.
+    case probe
+    /// To whoever hears it at a bootstrap overlay.
+    case anyone
+}
+
+/// A request on its way.
+struct PendingRpc {
+    var id: UInt64
+    /// Whom it asks; zero for anyone.
+    var dst: NodeID
+    /// The overlay it went to; the reply must come from there.
+    var endpoint: EndpointID
+    var sentUs: UInt64
+    var op: RpcOp
+    var purpose: RpcPurpose
+    var timer = TimerID.none
+    /// The working time-out has passed; an answer still counts.
+    var isLate = false
+    /// Someone answered a request to anyone.
+    var isAnswered = false
+}
+
+/// Pending requests.
+struct RpcTable {
+    private static let slotMask: UInt64 = 0xFFFF
+
+    private var slots: [PendingRpc?] = []
+    private var free: [Int] = []
+    private let limit: Int
+
+    /// `limit` is 1...65536.
+    init(limit: Int) { self.limit = min(limit, Int(Self.slotMask) + 1) }
+
+    /// Requests pending.
+    var count: Int { slots.count - free.count }
+    var isFull: Bool { count >= limit }
+
+    /// Adds a request and gives it its id; nil when the table is full.
+    mutating func open(_ rpc: PendingRpc, random: UInt64) -> UInt64? {
+        let slot: Int
+        if let reused = free.popLast() {
+            slot = reused
+        } else {
+            guard slots.count < limit else { return nil }
+            slot = slots.count
+            slots.append(nil)
+        }
+        var rpc = rpc
+        rpc.id = random & ~Self.slotMask | UInt64(slot)
+        slots[slot] = rpc
+        return rpc.id
+    }
+
+    /// The request with that id.
+    subscript(id: UInt64) -> PendingRpc? {
+        get {
+            let slot = Int(id & Self.slotMask)
+            guard slot < slots.count, let rpc = slots[slot], rpc.id == id else { return nil }
+            return rpc
+        }
+        set { if self[id] != nil { slots[Int(id & Self.slotMask)] = newValue } }
+    }
+
+    /// The request in a slot, for a timer that names no more than that.
+    subscript(slot slot: Int) -> PendingRpc? { slot < slots.count ? slots[slot] : nil }
+
+    /// The slot that an id names.
+    static func slot(of id: UInt64) -> UInt64 { id & slotMask }
+
+    /// Forgets a request.
+    mutating func close(_ id: UInt64) {
+        guard self[id] != nil else { return }
+        let slot = Int(id & Self.slotMask)
+        slots[slot] = nil
+        free.append(slot)
+    }
+
+    /// Adds the endpoints that requests went to.
+    func addEndpoints(to used: inout Set<EndpointID>) {
+        for case let rpc? in slots { used.insert(rpc.endpoint) }
+    }
+
+    /// The ids of the requests that went to `endpoint`.
+    func ids(to endpoint: EndpointID) -> [UInt64] {
+        slots.compactMap { $0?.endpoint == endpoint ? $0?.id : nil }
+    }
+}

@@ -1,0 +1,301 @@
+// RO:WHAT  An envelope as a value that owns all its parts, to be compared, encoded and generated in tests.
+// RO:WHY   A view points into its frame; two of them say nothing about each other's bytes.
+@testable import DhtLoop
+
+struct EnvelopeImage: Equatable {
+    typealias Text = [UInt8]
+
+    struct Contact: Equatable {
+        var id: NodeID
+        var at: Text
+    }
+
+    struct Provider: Equatable {
+        var node: Text
+        var ttl: UInt64
+    }
+
+    struct Record: Equatable {
+        var key: Key
+        var seq: UInt64
+        var ttl: UInt64
+        var value: [UInt8]
+    }
+
+    enum Body: Equatable {
+        case ping, pong
+        case findNode(target: NodeID)
+        case nodes([Contact])
+        case get(key: Key)
+        case found(Record, nodes: [Contact])
+        case put(Record)
+        case stored(ok: Bool, code: Text, ttl: UInt64)
+        case provide(cid: Key, node: Text, ttl: UInt64)
+        case findProviders(cid: Key, limit: UInt64)
+        case providers([Provider], nodes: [Contact])
+        case busy(retryMs: UInt64)
+        case error(kind: Text, detail: Text)
+        case unreachable(node: NodeID)
+        case unsupported(name: Text)
+    }
+
+    var dst: NodeID
+    var src: NodeID
+    var at: Text
+    var net: UInt64
+    var rpc: UInt64
+    var body: Body
+}
+
+// MARK: - Decoding
+
+extension EnvelopeImage {
+    /// Decodes and copies every part out of the frame; a malformed message throws like a bad head.
+    init(decoding bytes: [UInt8]) throws(WireError) {
+        self = try bytes.span.bytes.withUnsafeBytes { (frame) throws(WireError) in
+            var decoder = EnvelopeDecoder()
+            let view = try decoder.decode(frame)
+            let contacts = decoder.contacts.map { Contact(id: $0.id, at: Text($0.at.bytes(in: frame))) }
+            let providers = decoder.providers.map {
+                Provider(node: Text($0.node.bytes(in: frame)), ttl: $0.ttlSeconds)
+            }
+            return EnvelopeImage(
+                dst: view.dst, src: view.src, at: Text(view.at.bytes(in: frame)), net: view.net,
+                rpc: view.rpc,
+                body: try Body(view.message, frame: frame, contacts: contacts, providers: providers))
+        }
+    }
+}
+
+extension EnvelopeImage.Body {
+    init(
+        _ message: MessageView, frame: UnsafeRawBufferPointer, contacts: [EnvelopeImage.Contact],
+        providers: [EnvelopeImage.Provider]
+    ) throws(WireError) {
+        func copy(_ slice: ByteSlice) -> [UInt8] { Array(slice.bytes(in: frame)) }
+        func copy(_ record: RecordView) -> EnvelopeImage.Record {
+            .init(key: record.key, seq: record.seq, ttl: record.ttlSeconds, value: copy(record.value))
+        }
+        switch message {
+        case .ping: self = .ping
+        case .pong: self = .pong
+        case .findNode(let target): self = .findNode(target: target)
+        case .nodes: self = .nodes(contacts)
+        case .get(let key): self = .get(key: key)
+        case .found(let record): self = .found(copy(record), nodes: contacts)
+        case .put(let record): self = .put(copy(record))
+        case .stored(let ok, let code, let ttl): self = .stored(ok: ok, code: copy(code), ttl: ttl)
+        case .provide(let cid, let node, let ttl): self = .provide(cid: cid, node: copy(node), ttl: ttl)
+        case .findProviders(let cid, let limit): self = .findProviders(cid: cid, limit: limit)
+        case .providers: self = .providers(providers, nodes: contacts)
+        case .busy(let retryMs): self = .busy(retryMs: retryMs)
+        case .error(let kind, let detail): self = .error(kind: copy(kind), detail: copy(detail))
+        case .unreachable(let node): self = .unreachable(node: node)
+        case .unsupported(let name): self = .unsupported(name: copy(name))
+        case .malformed(let error): throw error
+        }
+    }
+}
+
+// MARK: - Encoding
+
+extension EnvelopeImage {
+    /// The bytes of our encoder; nil for what it cannot write: an unknown message, or a `code` or `kind`
+    /// that no node of ours sends.
+    func encoded() -> [UInt8]? {
+        var buffer = ByteBuffer()
+        at.withUnsafeBytes { EnvelopeEncoder(src: src, at: $0, net: net).begin(&buffer, dst: dst, rpc: rpc) }
+        guard appendBody(to: &buffer) else { return nil }
+        return Array(buffer.bytes)
+    }
+
+    private func appendBody(to buffer: inout ByteBuffer) -> Bool {
+        switch body {
+        case .ping: buffer.appendPing()
+        case .pong: buffer.appendPong()
+        case .findNode(let target): buffer.appendFindNode(target: target)
+        case .nodes(let nodes):
+            buffer.beginNodes(count: nodes.count)
+            append(nodes, to: &buffer)
+        case .get(let key): buffer.appendGet(key: key)
+        case .found(let record, let nodes):
+            record.value.withUnsafeBytes {
+                buffer.beginFound(
+                    key: record.key, seq: record.seq, ttlSeconds: record.ttl, value: $0, contacts: nodes.count
+                )
+            }
+            append(nodes, to: &buffer)
+        case .put(let record):
+            record.value.withUnsafeBytes {
+                buffer.appendPut(key: record.key, seq: record.seq, ttlSeconds: record.ttl, value: $0)
+            }
+        case .findProviders(let cid, let limit):
+            guard let limit = Int(exactly: limit) else { return false }
+            buffer.appendFindProviders(cid: cid, limit: limit)
+        case .provide(let cid, let node, let ttl):
+            node.withUnsafeBytes { buffer.appendProvide(cid: cid, node: $0, ttlSeconds: ttl) }
+        case .providers(let providers, let nodes):
+            buffer.beginProviders(count: providers.count)
+            for provider in providers {
+                provider.node.withUnsafeBytes { buffer.appendProvider(node: $0, ttlSeconds: provider.ttl) }
+            }
+            buffer.beginProviderNodes(count: nodes.count)
+            append(nodes, to: &buffer)
+        case .busy(let retryMs): buffer.appendBusy(retryMs: retryMs)
+        case .unreachable(let node): buffer.appendUnreachable(node: node)
+        case .stored(let ok, let code, let ttl):
+            guard let code = Self.word(code) else { return false }
+            buffer.appendStored(ok: ok, code: code, ttlSeconds: ttl)
+        case .error(let kind, let detail):
+            guard let kind = Self.word(kind), let detail = Self.word(detail) else { return false }
+            buffer.appendError(kind: kind, detail: detail)
+        case .unsupported: return false
+        }
+        return true
+    }
+
+    private func append(_ nodes: [Contact], to buffer: inout ByteBuffer) {
+        for node in nodes {
+            var at = ByteBuffer()
+            node.at.withUnsafeBytes { at.appendText($0) }
+            buffer.appendContact(node.id, at: at.bytes)
+        }
+    }
+
+    /// Words of ours: the encoder takes them only as literals.
+    private static let words: [StaticString] = [
+        "", "too_large", "unsupported", "malformed", "bad_key_length",
+    ]
+
+    private static func word(_ text: Text) -> StaticString? {
+        words.first { Text(UnsafeBufferPointer(start: $0.utf8Start, count: $0.utf8CodeUnitCount)) == text }
+    }
+}
+
+// MARK: - Generating
+
+extension EnvelopeImage {
+    /// Any envelope our encoder can write; lengths favour the places where a CBOR head grows.
+    static func random(using generator: inout some RandomNumberGenerator) -> EnvelopeImage {
+        EnvelopeImage(
+            dst: .random(using: &generator), src: .random(using: &generator), at: text(&generator),
+            net: number(&generator), rpc: number(&generator), body: body(&generator))
+    }
+
+    private static func body(_ generator: inout some RandomNumberGenerator) -> Body {
+        let id = NodeID.random(using: &generator)
+        switch Int.random(in: 0..<14, using: &generator) {
+        case 0: return .ping
+        case 1: return .pong
+        case 2: return .findNode(target: id)
+        case 3: return .nodes(contacts(&generator))
+        case 4: return .get(key: id)
+        case 5: return .found(record(id, &generator), nodes: contacts(&generator))
+        case 6: return .put(record(id, &generator))
+        case 7:
+            return .stored(ok: .random(using: &generator), code: word(&generator), ttl: number(&generator))
+        case 8: return .provide(cid: id, node: text(&generator), ttl: number(&generator))
+        case 9: return .findProviders(cid: id, limit: number(&generator) >> 1)
+        case 10: return .providers(providers(&generator), nodes: contacts(&generator))
+        case 11: return .busy(retryMs: number(&generator))
+        case 12: return .error(kind: word(&generator), detail: word(&generator))
+        default: return .unreachable(node: id)
+        }
+    }
+
+    /// Of every width alike: a uniform number is nearly always a wide one.
+    private static func number(_ generator: inout some RandomNumberGenerator) -> UInt64 {
+        generator.next() >> UInt64.random(in: 0..<64, using: &generator)
+    }
+
+    private static func text(_ generator: inout some RandomNumberGenerator) -> Text {
+        let count = [0, 1, 23, 24, 255, Int.random(in: 0...255, using: &generator)].randomElement(
+            using: &generator)!
+        return (0..<count).map { _ in UInt8.random(in: 0x20...0x7E, using: &generator) }
+    }
+
+    private static func word(_ generator: inout some RandomNumberGenerator) -> Text {
+        let word = words.randomElement(using: &generator)!
+        return Text(UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
+    }
+
+    private static func contacts(_ generator: inout some RandomNumberGenerator) -> [Contact] {
+        let count = [0, 1, 20, Limits.contactsPerMessage].randomElement(using: &generator)!
+        return (0..<count).map { _ in Contact(id: .random(using: &generator), at: text(&generator)) }
+    }
+
+    private static func providers(_ generator: inout some RandomNumberGenerator) -> [Provider] {
+        let count = [0, 1, 20, Limits.contactsPerMessage].randomElement(using: &generator)!
+        return (0..<count).map { _ in Provider(node: text(&generator), ttl: number(&generator)) }
+    }
+
+    private static func record(_ key: Key, _ generator: inout some RandomNumberGenerator) -> Record {
+        let count = [0, 1, 23, 24, 255, 256, 65535, 65536].randomElement(using: &generator)!
+        let value = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        return Record(key: key, seq: number(&generator), ttl: number(&generator), value: value)
+    }
+}
+
+// MARK: - Comparing with a golden vector
+
+extension EnvelopeImage {
+    /// This envelope in the form the golden vectors give.
+    func expected() -> ExpectedEnvelope {
+        let (message, fields) = body.image
+        return ExpectedEnvelope(
+            dst: dst.description, src: src.description, at: String(decoding: at, as: UTF8.self), net: net,
+            id: rpc,
+            message: message, body: fields)
+    }
+}
+
+extension EnvelopeImage.Body {
+    /// The message's name and its body; bytes as hex. An unknown message has no body that we know.
+    fileprivate var image: (String, Json) {
+        switch self {
+        case .ping: ("Ping", .object([:]))
+        case .pong: ("Pong", .object([:]))
+        case .findNode(let target): ("FindNode", .object(["target": .id(target)]))
+        case .nodes(let nodes): ("Nodes", .object(["nodes": .contacts(nodes)]))
+        case .get(let key): ("Get", .object(["key": .id(key)]))
+        case .found(let record, let nodes):
+            ("Found", .object(["record": .record(record), "nodes": .contacts(nodes)]))
+        case .put(let record): ("Put", .object(["record": .record(record)]))
+        case .stored(let ok, let code, let ttl):
+            ("Stored", .object(["ok": .bool(ok), "code": .utf8(code), "ttl": .number(ttl)]))
+        case .provide(let cid, let node, let ttl):
+            ("Provide", .object(["cid": .id(cid), "node": .utf8(node), "ttl": .number(ttl)]))
+        case .findProviders(let cid, let limit):
+            ("FindProviders", .object(["cid": .id(cid), "limit": .number(limit)]))
+        case .providers(let providers, let nodes):
+            (
+                "Providers",
+                .object([
+                    "providers": .list(providers.map { .list([.utf8($0.node), .number($0.ttl)]) }),
+                    "nodes": .contacts(nodes),
+                ])
+            )
+        case .busy(let retryMs): ("Busy", .object(["retry_ms": .number(retryMs)]))
+        case .error(let kind, let detail): ("Error", .object(["kind": .utf8(kind), "detail": .utf8(detail)]))
+        case .unreachable(let node): ("Unreachable", .object(["node": .id(node)]))
+        case .unsupported(let name): (String(decoding: name, as: UTF8.self), .null)
+        }
+    }
+}
+
+extension Json {
+    fileprivate static func id(_ id: NodeID) -> Json { .text(id.description) }
+
+    fileprivate static func utf8(_ text: [UInt8]) -> Json { .text(String(decoding: text, as: UTF8.self)) }
+
+    fileprivate static func contacts(_ nodes: [EnvelopeImage.Contact]) -> Json {
+        .list(nodes.map { .list([.id($0.id), .utf8($0.at)]) })
+    }
+
+    fileprivate static func record(_ record: EnvelopeImage.Record) -> Json {
+        .object([
+            "key": .id(record.key), "seq": .number(record.seq), "ttl": .number(record.ttl),
+            "value": .text(Hex.string(record.value)),
+        ])
+    }
+}
