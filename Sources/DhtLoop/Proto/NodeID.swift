@@ -135,3 +135,39 @@ extension NodeID: CustomStringConvertible {
         self = bytes.withUnsafeBytes { NodeID(loading: $0.baseAddress!) }
     }
 }
+
+// MARK: - As a row of 256 bits
+
+extension NodeID {
+    @inlinable
+    static func & (a: NodeID, b: NodeID) -> NodeID {
+        NodeID(a.w0 & b.w0, a.w1 & b.w1, a.w2 & b.w2, a.w3 & b.w3)
+    }
+
+    @inlinable
+    static prefix func ~ (a: NodeID) -> NodeID { NodeID(~a.w0, ~a.w1, ~a.w2, ~a.w3) }
+
+    /// Zero bits after the last set bit: 0...256.
+    @inlinable var trailingZeroBitCount: Int {
+        if w3 != 0 { return w3.trailingZeroBitCount }
+        if w2 != 0 { return 64 + w2.trailingZeroBitCount }
+        if w1 != 0 { return 128 + w1.trailingZeroBitCount }
+        return 192 + w0.trailingZeroBitCount
+    }
+
+    /// The 64 bits that begin at bit `first` (0...256); zeros past the end.
+    @inlinable
+    func word(fromBit first: Int) -> UInt64 {
+        let shift = UInt64(first & 63)
+        let high: UInt64
+        let low: UInt64
+        switch first >> 6 {
+        case 0: (high, low) = (w0, w1)
+        case 1: (high, low) = (w1, w2)
+        case 2: (high, low) = (w2, w3)
+        case 3: (high, low) = (w3, 0)
+        default: (high, low) = (0, 0)
+        }
+        return shift == 0 ? high : high << shift | low >> (64 - shift)
+    }
+}

@@ -1,0 +1,66 @@
+// RO:WHAT  KBucket: up to k contacts that share one prefix length with the own id, and spares behind them.
+// RO:WHY   Long-lived contacts are the ones that stay (Kademlia paper, 2.2 and 4.1): a full bucket keeps its
+//          old ones, and a newcomer waits in the replacement cache until one of them fails.
+// RO:INVARIANTS  live.count <= k; spares only while the bucket is full or was; no id twice.
+// RO:TEST  Tests/DhtLoopTests/Kademlia/RoutingTableTests.swift
+
+/// What is known of a contact besides its id.
+public struct PeerState: Equatable, Sendable {
+    public var endpoint: EndpointID
+    public var rtt = RttEstimator()
+    /// When it last answered or asked, in microseconds.
+    public var lastSeenUs: UInt64
+    /// Unanswered requests since then.
+    public var failures: UInt8 = 0
+}
+
+/// One bucket. Order is by `lastSeenUs`, found when needed: noting a peer costs one store, not a move.
+public struct KBucket: Sendable {
+    /// Ids apart from the rest, so that a search by id reads no more than it must.
+    public private(set) var ids: [NodeID] = []
+    public private(set) var states: [PeerState] = []
+    /// Newest last.
+    public private(set) var spares: [Contact] = []
+    /// Whether the least recently seen contact is being pinged for a newcomer's sake.
+    var isProbing = false
+
+    public var count: Int { ids.count }
+
+    /// The position of `id` among the live contacts.
+    @inline(__always)
+    public func index(of id: NodeID) -> Int? {
+        for index in ids.indices where ids[index] == id { return index }
+        return nil
+    }
+
+    /// The live contact that was seen longest ago; nil when the bucket is empty.
+    public var leastRecentlySeen: Int? {
+        states.indices.min { states[$0].lastSeenUs < states[$1].lastSeenUs }
+    }
+
+    func contact(_ index: Int) -> Contact { Contact(id: ids[index], endpoint: states[index].endpoint) }
+
+    @inline(__always)
+    mutating func update(_ index: Int, _ change: (inout PeerState) -> Void) { change(&states[index]) }
+
+    mutating func append(_ contact: Contact, nowUs: UInt64) {
+        spares.removeAll { $0.id == contact.id }
+        ids.append(contact.id)
+        states.append(PeerState(endpoint: contact.endpoint, lastSeenUs: nowUs))
+    }
+
+    mutating func remove(at index: Int) {
+        ids.remove(at: index)
+        states.remove(at: index)
+    }
+
+    /// Puts `contact` last in the replacement cache of at most `limit`; the oldest spare gives way.
+    mutating func addSpare(_ contact: Contact, limit: Int) {
+        spares.removeAll { $0.id == contact.id }
+        if spares.count >= limit { spares.removeFirst() }
+        spares.append(contact)
+    }
+
+    /// Takes the newest spare out.
+    mutating func popSpare() -> Contact? { spares.popLast() }
+}

@@ -1,0 +1,191 @@
+// RO:WHAT  RoutingTable: 256 k-buckets around the own id, and the closest-K walk over them.
+// RO:WHY   Bucket order by distance to any target follows from the bits of the target's distance, so the
+//          closest K are found without sorting the table.
+// RO:INVARIANTS  a contact lies in the bucket of its shared prefix; the own id is never in it;
+//                bit i of `occupied` is set exactly when bucket i has a live contact.
+// RO:TEST  Tests/DhtLoopTests/Kademlia/RoutingTableTests.swift
+
+/// Contacts by shared prefix length with the own id (Kademlia paper, section 2.4).
+public struct RoutingTable: Sendable {
+    /// Unanswered requests after which a contact leaves though nobody waits for its place.
+    public static let maxFailures: UInt8 = 3
+    /// Unanswered requests after which a contact is no longer told to others.
+    public static let quietFailures: UInt8 = 2
+
+    /// What `insert` did.
+    public enum Insertion: Equatable, Sendable {
+        case added
+        /// Known already; seen again, perhaps at another endpoint.
+        case updated
+        /// The bucket is full: the newcomer is a spare, and this contact should be pinged.
+        case spare(probe: Contact?)
+        /// The own id, or a contact without an endpoint.
+        case refused
+    }
+
+    /// What a failure led to.
+    public enum Eviction: Equatable, Sendable {
+        case kept
+        case evicted
+        case replaced(by: Contact)
+        case unknown
+    }
+
+    public let ownID: NodeID
+    /// Bucket size.
+    public let k: Int
+    /// Live contacts.
+    public private(set) var count = 0
+    public private(set) var buckets: [KBucket]
+    private var occupied = NodeID.zero
+
+    /// `k` is 1...64.
+    public init(ownID: NodeID, k: Int) {
+        self.ownID = ownID
+        self.k = k
+        buckets = [KBucket](repeating: KBucket(), count: 256)
+    }
+
+    /// The bucket of `id`: the length of the prefix it shares with the own id. Nil for the own id.
+    @inline(__always)
+    public func bucketIndex(of id: NodeID) -> Int? {
+        let prefix = ownID.distance(to: id).leadingZeroBitCount
+        return prefix < 256 ? prefix : nil
+    }
+
+    /// The state of a live contact.
+    public func state(of id: NodeID) -> PeerState? {
+        guard let bucket = bucketIndex(of: id), let index = buckets[bucket].index(of: id) else { return nil }
+        return buckets[bucket].states[index]
+    }
+
+    /// Changes the state of `id` if it is a live contact; false when it is not.
+    @discardableResult
+    @inline(__always)
+    mutating func update(_ id: NodeID, _ change: (inout PeerState) -> Void) -> Bool {
+        guard let bucket = bucketIndex(of: id), let index = buckets[bucket].index(of: id) else {
+            return false
+        }
+        buckets[bucket].update(index, change)
+        return true
+    }
+
+    /// Takes in a contact that answered us. In a full bucket it waits as a spare.
+    public mutating func insert(_ contact: Contact, nowUs: UInt64) -> Insertion {
+        guard let bucket = bucketIndex(of: contact.id), contact.endpoint != .none else { return .refused }
+        let known = update(contact.id) { state in
+            state.endpoint = contact.endpoint
+            state.lastSeenUs = nowUs
+            state.failures = 0
+        }
+        if known { return .updated }
+        if buckets[bucket].count < k {
+            add(contact, to: bucket, nowUs: nowUs)
+            return .added
+        }
+        buckets[bucket].addSpare(contact, limit: k)
+        guard !buckets[bucket].isProbing, let oldest = buckets[bucket].leastRecentlySeen else {
+            return .spare(probe: nil)
+        }
+        buckets[bucket].isProbing = true
+        return .spare(probe: buckets[bucket].contact(oldest))
+    }
+
+    /// Whether a newcomer with this id would find room or could become a spare that is not one yet.
+    public func wants(_ id: NodeID) -> Bool {
+        guard let bucket = bucketIndex(of: id), buckets[bucket].index(of: id) == nil else { return false }
+        return buckets[bucket].count < k || !buckets[bucket].spares.contains { $0.id == id }
+    }
+
+    /// The ping of a full bucket's oldest contact has ended, either way.
+    mutating func endProbe(of id: NodeID) {
+        if let bucket = bucketIndex(of: id) { buckets[bucket].isProbing = false }
+    }
+
+    /// Notes `weight` unanswered requests. A contact with a spare behind it leaves at the first, one without
+    /// at `maxFailures`: an unsure contact is better than none.
+    public mutating func fail(_ id: NodeID, weight: UInt8 = 1, nowUs: UInt64) -> Eviction {
+        guard let bucket = bucketIndex(of: id), let index = buckets[bucket].index(of: id) else {
+            return .unknown
+        }
+        buckets[bucket].update(index) {
+            $0.failures = $0.failures.addingReportingOverflow(weight).partialValue
+        }
+        let failures = buckets[bucket].states[index].failures
+        if let spare = buckets[bucket].spares.last {
+            remove(index, from: bucket)
+            _ = buckets[bucket].popSpare()
+            add(spare, to: bucket, nowUs: nowUs)
+            return .replaced(by: spare)
+        }
+        guard failures >= Self.maxFailures else { return .kept }
+        remove(index, from: bucket)
+        return .evicted
+    }
+
+    private mutating func add(_ contact: Contact, to bucket: Int, nowUs: UInt64) {
+        buckets[bucket].append(contact, nowUs: nowUs)
+        if buckets[bucket].count == 1 { occupied = occupied.flippingBit(bucket) }
+        count += 1
+    }
+
+    private mutating func remove(_ index: Int, from bucket: Int) {
+        buckets[bucket].remove(at: index)
+        if buckets[bucket].count == 0 { occupied = occupied.flippingBit(bucket) }
+        count -= 1
+    }
+}
+
+// MARK: - Closest contacts
+
+extension RoutingTable {
+    /// Fills `list` with the `wanted` contacts closest to `target`, nearest first.
+    ///
+    /// With d the distance from the own id to the target, the contacts of bucket i differ from the target
+    /// first at bit i exactly when bit i of d is 0. So buckets at the one-bits of d come first, in ascending
+    /// order, and those at the zero-bits follow in descending order; only within a bucket is anything sorted.
+    public func closest(to target: NodeID, _ wanted: Int, into list: inout ContactList) {
+        list.clear()
+        let distance = ownID.distance(to: target)
+        var nearer = occupied & distance
+        while !nearer.isZero {
+            let bucket = nearer.leadingZeroBitCount
+            nearer = nearer.flippingBit(bucket)
+            appendSorted(bucket, by: target, wanted, to: &list)
+            if list.count >= wanted { return }
+        }
+        var farther = occupied & ~distance
+        while !farther.isZero {
+            let bucket = 255 - farther.trailingZeroBitCount
+            farther = farther.flippingBit(bucket)
+            appendSorted(bucket, by: target, wanted, to: &list)
+            if list.count >= wanted { return }
+        }
+    }
+
+    /// Appends the bucket's contacts nearest to `target` first, until `list` holds `wanted`.
+    ///
+    /// Contacts of one bucket agree in all bits up to the bucket's, so the 58 bits after it order them: a sort
+    /// of plain words with the contact's index in the low 6 (K is at most 64).
+    private func appendSorted(_ bucket: Int, by target: NodeID, _ wanted: Int, to list: inout ContactList) {
+        let content = buckets[bucket]
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: content.count) { order in
+            var filled = 0
+            for index in content.ids.indices
+            where content.states[index].failures < Self.quietFailures {
+                let bits = content.ids[index].distance(to: target).word(fromBit: bucket + 1)
+                let key = bits & ~63 | UInt64(index)
+                var place = filled
+                while place > 0, order[place - 1] > key {
+                    order[place] = order[place - 1]
+                    place -= 1
+                }
+                order[place] = key
+                filled += 1
+            }
+            for key in order[..<min(filled, wanted - list.count)] {
+                list.append(content.contact(Int(key & 63)))
+            }
+        }
+    }
+}
