@@ -7,10 +7,13 @@
 public struct Link: Equatable, Hashable, Sendable {
     /// The overlay endpoint at the other end of a session we opened; the own home for the embedded switch.
     public var endpoint: EndpointID
-    /// Which of the embedded switch's sessions; 0 for a session we opened. Opaque to the node.
+    /// Which of the embedded switch's sessions, or `dialled`. Opaque to the node.
     public var token: UInt64
 
-    public init(endpoint: EndpointID, token: UInt64 = 0) {
+    /// The token of a session that we opened.
+    public static let dialled = UInt64.max - 1
+
+    public init(endpoint: EndpointID, token: UInt64 = Self.dialled) {
         self.endpoint = endpoint
         self.token = token
     }

@@ -1,0 +1,20 @@
+// RO:WHAT  LogConfig: what is logged, and in which form.
+// RO:CONFIG  RON_DHT_LOG, RON_DHT_LOG_FORMAT, SVC_OVERLAY_LOG, SVC_OVERLAY_LOG_FORMAT
+
+import Logging
+
+/// Level and form of log lines.
+public struct LogConfig: Equatable, Sendable {
+    /// The least level that is logged.
+    public let level: Logger.Level
+    public let format: LogFormat
+
+    static let levels = Logger.Level.allCases.map(\.rawValue)
+    static let formats = LogFormat.allCases.map(\.rawValue)
+
+    /// Both words are as the table of settings accepts them.
+    init(level: String, format: String) {
+        self.level = Logger.Level(rawValue: level) ?? .info
+        self.format = LogFormat(rawValue: format) ?? .json
+    }
+}

@@ -1,0 +1,95 @@
+// RO:WHAT  DhtMetrics: every number a node shows to Prometheus, as plain fields.
+// RO:WHY   The daemon fills it from its counters when it is asked; nothing is kept twice.
+// RO:INVARIANTS  every family is written on every page, at zero when nothing happened yet.
+// RO:METRICS  dht_*
+// RO:SECURITY  labels are never an address, a key or the text of an error.
+// RO:TEST  Tests/DhtLoopTests/Telemetry/MetricsPageTests.swift
+
+/// One scrape of a node. Counters only grow; histograms are in seconds or hops.
+public struct DhtMetrics: Sendable {
+    // Calls.
+    public var puts: UInt64 = 0
+    public var gets: UInt64 = 0
+    public var found: UInt64 = 0
+    public var timeouts: UInt64 = 0
+    /// By kind of error.
+    public var errors = LabelledCounters(label: "kind", values: Self.errorKinds)
+    public var lookups: UInt64 = 0
+    public var provides: UInt64 = 0
+    // Traffic.
+    /// By operation asked and how it ended.
+    public var rpcs = LabelledCounters(labels: "op", Self.operations, "code", Self.rpcCodes)
+    public var hedgesSpawned: UInt64 = 0
+    /// By what was done to the routing table.
+    public var routeUpdates = LabelledCounters(label: "action", values: Self.routeActions)
+    /// By why something that came in was not taken.
+    public var rejected = LabelledCounters(label: "reason", values: Self.rejectReasons)
+    public var txDropped: UInt64 = 0
+    // Distributions.
+    public var getLatency = Histogram(bounds: Histogram.latencyBounds)
+    public var putLatency = Histogram(bounds: Histogram.latencyBounds)
+    public var lookupLatency = Histogram(bounds: Histogram.latencyBounds)
+    public var lookupHops = Histogram(bounds: Histogram.hopBounds)
+    // State.
+    public var routingTableSize = 0
+    public var activeSessions = 0
+    public var pendingQueries = 0
+    public var records = 0
+    public var recordBytes = 0
+    /// Frames waiting in the fullest queue.
+    public var txQueueDepth = 0
+    public var ready = false
+
+    public init() {}
+
+    /// Label values that are on the page from the start.
+    static let errorKinds = ["timeout", "unreachable", "refused", "too_large", "no_space", "io", "internal"]
+    static let operations = ["ping", "find_node", "get", "put", "provide", "find_providers"]
+    static let rpcCodes = ["ok", "busy", "error", "timeout", "unreachable"]
+    static let routeActions = ["added", "refreshed", "replaced", "evicted", "removed"]
+    static let rejectReasons =
+        WireError.allCases.map(\.rawValue)
+        + ["own_echo", "wrong_network", "wrong_destination", "stray_reply", "unsupported", "http"]
+
+    /// Writes every family of the node.
+    public func render(into page: inout PrometheusText, build: BuildInfo) {
+        page.info(
+            "dht_build_info", "The build that is running.",
+            [("version", build.version), ("git", build.git)])
+        renderCalls(into: &page)
+        renderTraffic(into: &page)
+        renderState(into: &page)
+    }
+
+    private func renderCalls(into page: inout PrometheusText) {
+        page.counter("dht_put_total", "Puts asked of this node.", puts)
+        page.counter("dht_get_total", "Gets asked of this node.", gets)
+        page.counter("dht_found_total", "Gets that found a value.", found)
+        page.counter("dht_timeout_total", "Calls that their deadline cut.", timeouts)
+        page.counters("dht_error_total", "Errors, by kind.", errors)
+        page.counter("dht_lookups_total", "Iterative lookups finished.", lookups)
+        page.counter("dht_provides_total", "Provider records taken from callers.", provides)
+        page.histogram("dht_get_latency_seconds", "Time from a get to its answer.", getLatency)
+        page.histogram("dht_put_latency_seconds", "Time from a put to its answer.", putLatency)
+        page.histogram("dht_lookup_latency_seconds", "Time of one iterative lookup.", lookupLatency)
+        page.histogram("dht_lookup_hops", "Hops of one iterative lookup.", lookupHops)
+    }
+
+    private func renderTraffic(into page: inout PrometheusText) {
+        page.counters("dht_rpcs_total", "RPCs sent, by operation and outcome.", rpcs)
+        page.counter("dht_hedge_spawned_total", "Extra queries sent past a slow peer.", hedgesSpawned)
+        page.counters("dht_route_updates_total", "Changes of the routing table, by action.", routeUpdates)
+        page.counters("dht_rejected_total", "What came in and was not taken, by reason.", rejected)
+        page.counter("dht_tx_dropped_total", "Frames dropped because a send queue was full.", txDropped)
+    }
+
+    private func renderState(into page: inout PrometheusText) {
+        page.gauge("dht_routing_table_size", "Contacts in the routing table.", routingTableSize)
+        page.gauge("dht_active_sessions", "Open overlay sessions.", activeSessions)
+        page.gauge("dht_pending_queries", "RPCs that wait for their reply.", pendingQueries)
+        page.gauge("dht_records", "Records stored.", records)
+        page.gauge("dht_record_bytes", "Bytes of records stored.", recordBytes)
+        page.gauge("dht_tx_queue_depth", "Frames in the fullest send queue.", txQueueDepth)
+        page.gauge("dht_ready", "1 while the node is ready.", ready ? 1 : 0)
+    }
+}

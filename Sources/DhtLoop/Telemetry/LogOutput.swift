@@ -1,0 +1,111 @@
+// RO:WHAT  LogOutput and LineLogHandler: swift-log's calls become lines in one sink.
+// RO:WHY   The API is the convention's; what it does with an event is ours, and never blocks.
+// RO:INVARIANTS  all loggers of a process share one output, so lines do not interleave.
+// RO:CONFIG  RON_DHT_LOG, RON_DHT_LOG_FORMAT
+// RO:TEST  Tests/DhtLoopTests/Telemetry/LogTests.swift
+
+import Glibc
+import Logging
+import Synchronization
+
+/// Where all loggers of a process write.
+public final class LogOutput: Sendable {
+    /// The clocks of a line: microseconds since 1970, and monotonic ones for the windows of repeats.
+    typealias Clock = @Sendable () -> (wallUs: UInt64, nowUs: UInt64)
+
+    private struct State: ~Copyable {
+        var sink: LogSink
+        var folder = RepeatFolder()
+        var writer = JsonWriter(capacity: LogRecord.maxLineBytes)
+    }
+
+    private let format: LogFormat
+    private let clock: Clock
+    private let state: Mutex<State>
+
+    /// Lines go to `descriptor`, standard error unless told otherwise. It stays the caller's.
+    public convenience init(format: LogFormat, descriptor: Int32 = STDERR_FILENO) {
+        self.init(format: format, descriptor: descriptor, clock: Self.systemClock)
+    }
+
+    init(format: LogFormat, descriptor: Int32, clock: @escaping Clock) {
+        self.format = format
+        self.clock = clock
+        state = Mutex(State(sink: LogSink(descriptor: descriptor)))
+    }
+
+    /// A logger of `service` that writes here.
+    public func logger(service: String, level: Logger.Level) -> Logger {
+        Logger(label: service) { LineLogHandler(service: $0, output: self, logLevel: level) }
+    }
+
+    /// Says the repeats that are still unsaid: those whose window ended, or all of them, as before the end.
+    public func flushRepeats(all: Bool = false) {
+        let nowUs = all ? UInt64.max : clock().nowUs
+        state.withLock { state in
+            for record in state.folder.flush(dueBy: nowUs) { write(record, &state) }
+        }
+    }
+
+    fileprivate func emit(
+        level: Logger.Level, service: String, event: String, metadata: Logger.Metadata
+    ) {
+        let (wallUs, nowUs) = clock()
+        let record = LogRecord(
+            wallUs: wallUs, level: level, service: service, event: event, metadata: metadata)
+        state.withLock { state in
+            for line in state.folder.admit(record, nowUs: nowUs) { write(line, &state) }
+        }
+    }
+
+    private func write(_ record: LogRecord, _ state: inout State) {
+        if state.sink.dropped > 0 { reportDropped(like: record, &state) }
+        record.write(format, into: &state.writer)
+        state.sink.write(state.writer.bytes)
+    }
+
+    /// Tells how many lines were lost while the sink was full, once it takes lines again.
+    private func reportDropped(like record: LogRecord, _ state: inout State) {
+        let report = LogRecord(
+            wallUs: record.wallUs, level: .warning, service: record.service, event: "log lines dropped",
+            metadata: ["count": .stringConvertible(state.sink.dropped)])
+        report.write(format, into: &state.writer)
+        state.sink.writeReport(state.writer.bytes)
+    }
+
+    private static let systemClock: Clock = {
+        (microseconds(CLOCK_REALTIME), microseconds(CLOCK_MONOTONIC))
+    }
+
+    private static func microseconds(_ clock: clockid_t) -> UInt64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
+    }
+}
+
+/// The handler behind a `Logger`: holds what belongs to that logger, shares the output.
+struct LineLogHandler: LogHandler {
+    let service: String
+    let output: LogOutput
+    var logLevel: Logger.Level
+    var metadata: Logger.Metadata = [:]
+    var metadataProvider: Logger.MetadataProvider?
+
+    init(service: String, output: LogOutput, logLevel: Logger.Level) {
+        (self.service, self.output, self.logLevel) = (service, output, logLevel)
+    }
+
+    subscript(metadataKey key: String) -> Logger.MetadataValue? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        var fields = metadata
+        if let provided = metadataProvider?.get() { fields.merge(provided) { $1 } }
+        if let own = event.metadata { fields.merge(own) { $1 } }
+        output.emit(
+            level: event.level, service: service, event: event.message.description, metadata: fields)
+    }
+}
