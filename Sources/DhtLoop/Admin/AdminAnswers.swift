@@ -1,0 +1,229 @@
+// RO:WHAT  AdminAnswers: the bodies, headers and status codes of the admin port.
+// RO:WHY   Names, order and codes are a contract; all of them stand here.
+// RO:INVARIANTS  every error is JSON with `error`, what went wrong, and `hint`, how to mend it.
+// RO:TEST  Tests/DhtLoopTests/Admin/AdminServerTests.swift
+
+/// Writes answers. Buffers are kept from answer to answer.
+final class AdminAnswers {
+    private let build: BuildInfo
+    private let healthy: HttpAnswer
+    private var json = JsonWriter(capacity: 1024)
+    private var page = PrometheusText()
+
+    init(build: BuildInfo) {
+        self.build = build
+        healthy = HttpAnswer(.ok, type: MediaType.text, text: "ok")
+    }
+
+    func health(_ exchange: HttpExchange) { exchange.answer(healthy) }
+
+    func metrics(_ backend: any AdminBackend, _ exchange: HttpExchange) {
+        page.clear()
+        backend.renderMetrics(into: &page)
+        exchange.answer(HttpAnswer(.ok, type: PrometheusText.contentType, body: page.bytes))
+    }
+
+    func version(_ exchange: HttpExchange) {
+        begin()
+        json.field("service", build.service)
+        json.field("version", build.version)
+        json.field("git", build.git)
+        json.field("built", build.built)
+        json.key("features")
+        json.beginArray()
+        for feature in build.features { json.value(feature) }
+        json.endArray()
+        send(.ok, exchange)
+    }
+
+    func readiness(_ report: ReadinessReport, _ exchange: HttpExchange) {
+        begin()
+        json.field("service", build.service)
+        json.field("ready", report.isReady)
+        json.field("degraded", !report.isReady)
+        json.key("missing")
+        json.beginArray()
+        for gate in report.gates where !gate.isOpen { json.value(gate.name) }
+        json.endArray()
+        json.key("gates")
+        json.beginObject()
+        for gate in report.gates { json.field(gate.name, gate.isOpen) }
+        json.endObject()
+        write(detail: report.gates)
+        json.field("retry_after", report.isReady ? 0 : report.retryAfterSeconds)
+        if report.isReady { return send(.ok, exchange) }
+        send(.serviceUnavailable, exchange, ("Retry-After", String(report.retryAfterSeconds)))
+    }
+
+    private func write(detail gates: [ReadinessReport.Gate]) {
+        json.key("detail")
+        json.beginObject()
+        for gate in gates {
+            json.key(gate.name)
+            json.beginObject()
+            for number in gate.numbers { json.field(number.name, number.value) }
+            json.endObject()
+        }
+        json.endObject()
+    }
+
+    private func begin() {
+        json.clear()
+        json.beginObject()
+    }
+
+    private func send(_ status: HttpStatus, _ exchange: HttpExchange, _ header: (String, String)? = nil) {
+        json.endObject()
+        json.newline()
+        let answer = HttpAnswer(status, type: MediaType.json, body: json.bytes)
+        if let header { answer.header(header.0, header.1) }
+        exchange.answer(answer)
+    }
+}
+
+// Keys and values.
+extension AdminAnswers {
+    /// 200 with all the acks that were wanted, 202 with fewer, 503 when nobody stored it.
+    func stored(_ report: PutReport, _ exchange: HttpExchange) {
+        begin()
+        if report.acks == 0 {
+            write(error: "nobody stored the value", hint: "see failed for each node's reason, then try again")
+        }
+        json.field("key", exchange.key.description)
+        json.field("acks", report.acks)
+        json.field("wanted", report.wanted)
+        json.field("ttl_secs_used", report.ttlSeconds)
+        json.field("expires_at", report.expiresAtSeconds)
+        write(SearchReport(hops: report.hops, elapsedUs: report.elapsedUs))
+        json.key("failed")
+        json.beginArray()
+        for failure in report.failures {
+            json.beginObject()
+            json.field("peer", failure.peer.description)
+            json.field("cause", failure.cause)
+            json.endObject()
+        }
+        json.endArray()
+        if report.acks == 0 { return send(.serviceUnavailable, exchange, ("Retry-After", "1")) }
+        send(report.acks < report.wanted ? .accepted : .ok, exchange)
+    }
+
+    func found(_ value: FoundValue, _ search: SearchReport, _ exchange: HttpExchange) {
+        if exchange.wantsJson { return foundJson(value, search, exchange) }
+        let answer = HttpAnswer(.ok, type: MediaType.bytes, body: value.bytes)
+        answer.header("ETag", "\"\(value.seq)\"")
+        answer.header("Cache-Control", "no-cache")
+        answer.header("X-DHT-TTL-Secs", String(value.ttlSeconds))
+        answer.header("X-DHT-Hops", String(search.hops))
+        answer.header("X-DHT-Elapsed-Ms", search.elapsedMs.description)
+        exchange.answer(answer)
+    }
+
+    private func foundJson(_ value: FoundValue, _ search: SearchReport, _ exchange: HttpExchange) {
+        begin()
+        json.field("key", exchange.key.description)
+        json.field("seq", value.seq)
+        json.field("ttl_secs", value.ttlSeconds)
+        write(search)
+        if let text = String(validating: value.bytes, as: UTF8.self) {
+            json.field("encoding", "utf-8")
+            json.field("value", text)
+        } else {
+            json.field("encoding", "base64")
+            json.field("value", Base64.text(value.bytes))
+        }
+        send(.ok, exchange)
+    }
+
+    func notFound(_ search: SearchReport, _ exchange: HttpExchange) {
+        begin()
+        write(error: "not found", hint: "the closest nodes all answered and none has this key")
+        json.field("key", exchange.key.description)
+        write(search)
+        send(.notFound, exchange)
+    }
+
+    func timedOut(_ search: SearchReport, _ exchange: HttpExchange) {
+        begin()
+        write(error: "timed out", hint: "the key may exist: try again, or raise RON_DHT_DEADLINE_MS")
+        json.field("key", exchange.key.description)
+        write(search)
+        send(.gatewayTimeout, exchange)
+    }
+
+    private func write(_ search: SearchReport) {
+        json.field("hops", search.hops)
+        json.field("elapsed_ms", search.elapsedMs)
+    }
+}
+
+// Errors.
+extension AdminAnswers {
+    private func write(error: String, hint: String) {
+        json.field("error", error)
+        json.field("hint", hint)
+    }
+
+    func refused(_ refusal: CallRefusal, _ exchange: HttpExchange) {
+        begin()
+        let seconds: Int
+        switch refusal {
+        case .notReady(let retry):
+            write(error: "not ready", hint: "GET /readyz says which gate is closed")
+            seconds = retry
+        case .busy(let retry):
+            write(error: "busy", hint: "too many calls are running: try again after retry_after seconds")
+            seconds = retry
+        case .stopping:
+            write(error: "stopping", hint: "this node is shutting down: ask another one")
+            seconds = 1
+        }
+        json.field("retry_after", seconds)
+        send(.serviceUnavailable, exchange, ("Retry-After", String(seconds)))
+    }
+
+    func bodyFault(_ fault: HttpExchange.BodyFault, limit: Int, _ exchange: HttpExchange) {
+        switch fault {
+        case .tooLarge:
+            begin()
+            write(error: "too large", hint: "at most \(limit) bytes are taken here (RON_DHT_MAX_VALUE)")
+            json.field("limit", limit)
+            send(.contentTooLarge, exchange)
+        case .noRoom: refused(.busy(retryAfterSeconds: 1), exchange)
+        }
+    }
+
+    func noSuchPath(_ routes: [Route], _ exchange: HttpExchange) {
+        let paths = routes.map { "\($0.path)" + ($0.takesParameter ? "{key}" : "") }
+        var seen: [String] = []
+        for path in paths where !seen.contains(path) { seen.append(path) }
+        begin()
+        write(
+            error: "no such path", hint: "there are \(seen.joined(separator: ", ")); escape / in a key as %2F"
+        )
+        send(.notFound, exchange)
+    }
+
+    func methodNotAllowed(_ allow: String, _ exchange: HttpExchange) {
+        begin()
+        write(error: "method not allowed", hint: "use \(allow)")
+        send(.methodNotAllowed, exchange, ("Allow", allow))
+    }
+
+    func badEscape(_ exchange: HttpExchange) {
+        begin()
+        write(error: "bad escape in path", hint: "a % is followed by two hexadecimal digits; write % as %25")
+        send(.badRequest, exchange)
+    }
+
+    func badTtl(_ exchange: HttpExchange) {
+        begin()
+        write(error: "bad ttl_secs", hint: "a whole number of seconds, 1 or more")
+        send(.badRequest, exchange)
+    }
+}
+
+extension SearchReport {
+    /// Milliseconds with three digits behind the point.
+    fileprivate var elapsedMs: Double { Double(elapsedUs) / 1000 }
+}

@@ -1,0 +1,130 @@
+// RO:WHAT  What the admin port needs from a service, and what the service says back.
+// RO:WHY   The port knows HTTP and JSON, the service knows the network; they meet in these values.
+// RO:INTERACTS  AdminServer calls the backend; the backend answers with AdminServer.complete.
+
+/// A service as its admin port sees it. It outlives the port.
+public protocol AdminBackend: AnyObject {
+    /// The gates of readiness, as they are now.
+    var readiness: ReadinessReport { get }
+
+    /// Writes every family of the service's metrics, process metrics included.
+    func renderMetrics(into page: inout PrometheusText)
+}
+
+/// A node as its admin port sees it. Each start is followed by one `AdminServer.complete` for its ticket, from within
+/// the call or later; the backend's own deadline bounds how much later.
+public protocol NodeBackend: AdminBackend {
+    func startPut(_ request: PutRequest, ticket: AdminTicket, nowUs: UInt64)
+    func startGet(_ key: Key, ticket: AdminTicket, nowUs: UInt64)
+}
+
+/// A value to be stored.
+public struct PutRequest {
+    public let key: Key
+    /// Borrowed: valid until `startPut` returns.
+    public let value: UnsafeRawBufferPointer
+    /// The life that was asked for; nil for the configured one.
+    public let ttlSeconds: UInt64?
+}
+
+/// Whether a service is ready, and why not.
+public struct ReadinessReport: Sendable {
+    /// One condition, with the numbers it is made from.
+    public struct Gate: Sendable {
+        public let name: String
+        public let isOpen: Bool
+        public let numbers: [(name: String, value: Int)]
+
+        public init(_ name: String, isOpen: Bool, numbers: [(name: String, value: Int)] = []) {
+            (self.name, self.isOpen, self.numbers) = (name, isOpen, numbers)
+        }
+    }
+
+    public let gates: [Gate]
+    /// When it is worth asking again.
+    public let retryAfterSeconds: Int
+
+    public init(gates: [Gate], retryAfterSeconds: Int = 1) {
+        (self.gates, self.retryAfterSeconds) = (gates, retryAfterSeconds)
+    }
+
+    /// Every gate is open.
+    public var isReady: Bool { gates.allSatisfy(\.isOpen) }
+}
+
+/// Why a call was not even tried.
+public enum CallRefusal: Equatable, Sendable {
+    case notReady(retryAfterSeconds: Int)
+    /// Too many calls are running.
+    case busy(retryAfterSeconds: Int)
+    /// The service ends.
+    case stopping
+}
+
+/// How a put ended.
+public enum PutOutcome: Sendable {
+    /// The closest nodes were asked to store the value; under `wanted` acks it is a partial success.
+    case done(PutReport)
+    case refused(CallRefusal)
+}
+
+/// What became of a put.
+public struct PutReport: Sendable {
+    /// A node that did not store the value.
+    public struct Failure: Sendable {
+        public let peer: NodeID
+        /// A word such as `timeout` or `no_space`.
+        public let cause: String
+
+        public init(peer: NodeID, cause: String) { (self.peer, self.cause) = (peer, cause) }
+    }
+
+    public var acks: Int
+    public var wanted: Int
+    public var ttlSeconds: UInt64
+    /// Seconds since 1970.
+    public var expiresAtSeconds: UInt64
+    public var hops: Int
+    public var elapsedUs: UInt64
+    public var failures: [Failure]
+
+    public init(
+        acks: Int, wanted: Int, ttlSeconds: UInt64, expiresAtSeconds: UInt64, hops: Int, elapsedUs: UInt64,
+        failures: [Failure]
+    ) {
+        (self.acks, self.wanted, self.ttlSeconds) = (acks, wanted, ttlSeconds)
+        (self.expiresAtSeconds, self.hops, self.elapsedUs) = (expiresAtSeconds, hops, elapsedUs)
+        self.failures = failures
+    }
+}
+
+/// How a get ended.
+public enum GetOutcome {
+    case found(FoundValue, SearchReport)
+    /// The closest nodes all answered, and none has it.
+    case notFound(SearchReport)
+    /// The deadline cut the search: it may exist.
+    case timedOut(SearchReport)
+    case refused(CallRefusal)
+}
+
+/// A value as it was found.
+public struct FoundValue {
+    /// Borrowed: valid until `AdminServer.complete` returns.
+    public let bytes: UnsafeRawBufferPointer
+    public let seq: UInt64
+    /// Seconds the record has left.
+    public let ttlSeconds: UInt64
+
+    public init(bytes: UnsafeRawBufferPointer, seq: UInt64, ttlSeconds: UInt64) {
+        (self.bytes, self.seq, self.ttlSeconds) = (bytes, seq, ttlSeconds)
+    }
+}
+
+/// How far a search went.
+public struct SearchReport: Equatable, Sendable {
+    public let hops: Int
+    public let elapsedUs: UInt64
+
+    public init(hops: Int, elapsedUs: UInt64) { (self.hops, self.elapsedUs) = (hops, elapsedUs) }
+}

@@ -1,0 +1,143 @@
+// RO:WHAT  A client and a service for the tests of the admin port, all on the test's own thread.
+import Glibc
+
+@testable import DhtLoop
+
+/// What a server said.
+struct HttpTestResponse {
+    let status: Int
+    let headers: [String: String]
+    let body: [UInt8]
+
+    var text: String { String(decoding: body, as: UTF8.self) }
+
+    /// Takes the first complete response off `bytes`; nil when there is none yet. A HEAD has no body.
+    init?(_ bytes: inout [UInt8], toHead: Bool) {
+        let separator = Array("\r\n\r\n".utf8)
+        guard let headEnd = bytes.firstIndex(of: separator) else { return nil }
+        let lines = String(decoding: bytes[..<headEnd], as: UTF8.self).split(separator: "\r\n")
+        status = Int(lines[0].split(separator: " ")[1]) ?? 0
+        var headers: [String: String] = [:]
+        for line in lines.dropFirst() {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            headers[parts[0].lowercased()] = String(parts[1].drop { $0 == " " })
+        }
+        self.headers = headers
+        let bodyStart = headEnd + separator.count
+        let length = toHead ? 0 : Int(headers["content-length"] ?? "0") ?? 0
+        guard bytes.count >= bodyStart + length else { return nil }
+        body = Array(bytes[bodyStart..<bodyStart + length])
+        bytes.removeFirst(bodyStart + length)
+    }
+}
+
+extension [UInt8] {
+    fileprivate func firstIndex(of part: [UInt8]) -> Int? {
+        guard count >= part.count else { return nil }
+        return (0...count - part.count).first { self[$0..<$0 + part.count].elementsEqual(part) }
+    }
+}
+
+/// A client that never waits: the test turns the server between its calls.
+final class HttpTestClient {
+    private let fd: FileDescriptor
+    private let turn: () -> Void
+    private var unsent: [UInt8] = []
+    private var received: [UInt8] = []
+    /// The server has closed the connection.
+    private(set) var isClosed = false
+
+    init(_ address: SocketAddress, turn: @escaping () -> Void) throws {
+        fd = try Sockets.dial(address)
+        self.turn = turn
+    }
+
+    func send(_ text: String, body: [UInt8] = []) { unsent += Array(text.utf8) + body }
+
+    /// A request with the length of its body.
+    func request(_ method: String, _ target: String, headers: [String] = [], body: [UInt8]? = nil) {
+        let all = headers + (body.map { ["Content-Length: \($0.count)"] } ?? []) + ["Host: test"]
+        send("\(method) \(target) HTTP/1.1\r\n\(all.map { $0 + "\r\n" }.joined())\r\n", body: body ?? [])
+    }
+
+    /// Turns the server until a response is complete; nil when the connection ends or 500 turns bring none.
+    func response(toHead: Bool = false) -> HttpTestResponse? {
+        for _ in 0..<500 {
+            if let response = HttpTestResponse(&received, toHead: toHead) { return response }
+            guard !isClosed else { return nil }
+            exchange()
+        }
+        return nil
+    }
+
+    /// Turns the server until it closes the connection; false when 500 turns do not bring that.
+    func waitForClose() -> Bool {
+        for _ in 0..<500 where !isClosed { exchange() }
+        return isClosed
+    }
+
+    /// Sends and receives what goes without waiting, with one turn of the server.
+    func exchange() {
+        push()
+        turn()
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = recv(fd.raw, &chunk, chunk.count, Int32(MSG_DONTWAIT))
+            if count > 0 { received += chunk[..<count] }
+            if count == 0 || count < 0 && errno == ECONNRESET { isClosed = true }
+            if count <= 0 { return }
+        }
+    }
+
+    private func push() {
+        guard !unsent.isEmpty else { return }
+        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+        let count = unsent.withUnsafeBytes { Glibc.send(fd.raw, $0.baseAddress, $0.count, flags) }
+        if count > 0 { unsent.removeFirst(count) }
+        if count < 0, errno == EPIPE || errno == ECONNRESET { unsent = [] }
+    }
+
+    /// Shuts the client's side down, as one does that went away.
+    func hangUp() { shutdown(fd.raw, Int32(SHUT_RDWR)) }
+}
+
+/// A node that does what its test says.
+final class FakeNode: NodeBackend {
+    struct Put: Equatable {
+        let key: Key
+        let value: [UInt8]
+        let ttlSeconds: UInt64?
+    }
+
+    var readiness = ReadinessReport(gates: [ReadinessReport.Gate("queues_ok", isOpen: true)])
+    var puts: [Put] = []
+    var gets: [Key] = []
+    var tickets: [AdminTicket] = []
+    var onCall: (AdminTicket) -> Void = { _ in }
+
+    func renderMetrics(into page: inout PrometheusText) { page.gauge("fake", "A fake.", 1) }
+
+    func startPut(_ request: PutRequest, ticket: AdminTicket, nowUs: UInt64) {
+        puts.append(Put(key: request.key, value: Array(request.value), ttlSeconds: request.ttlSeconds))
+        tickets.append(ticket)
+        onCall(ticket)
+    }
+
+    func startGet(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
+        gets.append(key)
+        tickets.append(ticket)
+        onCall(ticket)
+    }
+}
+
+extension PutReport {
+    static func fake(acks: Int, wanted: Int = 3, failures: [Failure] = []) -> PutReport {
+        PutReport(
+            acks: acks, wanted: wanted, ttlSeconds: 60, expiresAtSeconds: 1_761_534_300, hops: 2,
+            elapsedUs: 1234, failures: failures)
+    }
+}
+
+extension SearchReport {
+    static let fake = SearchReport(hops: 2, elapsedUs: 1500)
+}
