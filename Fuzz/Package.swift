@@ -12,6 +12,8 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CFuzzer"),
         .executableTarget(name: "fuzz-envelope", dependencies: needs),
+        .executableTarget(name: "fuzz-frames", dependencies: needs),
+        .executableTarget(name: "fuzz-node", dependencies: needs),
     ],
     swiftLanguageModes: [.v6]
 )
