@@ -32,6 +32,9 @@ public enum Tuning {
     static let drainMs = 5000
     static let drainMsRange = 0...60_000
 
+    /// Endpoints that a node remembers at once; each is a text of up to 255 bytes.
+    static let maxEndpoints = 65_536
+
     // The switch.
     static let overlayListen = "127.0.0.1:9700"
     static let overlayAdmin = "127.0.0.1:9600"

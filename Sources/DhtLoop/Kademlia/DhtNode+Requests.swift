@@ -99,9 +99,9 @@ extension DhtNode {
     /// 1...`maxTtlSeconds`.
     func clampedTtl(_ seconds: UInt64) -> UInt64 { min(max(seconds, 1), config.maxTtlSeconds) }
 
-    /// Whole seconds until `timeUs`, rounded up.
+    /// Whole seconds until `timeUs`, to the nearest; at least 1 for a record that lives.
     static func secondsLeft(until timeUs: UInt64, _ nowUs: UInt64) -> UInt64 {
-        timeUs > nowUs ? (timeUs - nowUs + 999_999) / 1_000_000 : 0
+        timeUs > nowUs ? max(1, (timeUs - nowUs + 500_000) / 1_000_000) : 0
     }
 
     /// A contact that asks is alive. A stranger is pinged first: only who answers becomes a contact.

@@ -16,6 +16,12 @@ public enum Clock {
     /// Seconds of CLOCK_REALTIME since 1970: what is shown to people.
     public static func realtimeSeconds() -> UInt64 { UInt64(read(CLOCK_REALTIME).tv_sec) }
 
+    /// Microseconds of CLOCK_REALTIME since 1970: versions of records.
+    public static func realtimeUs() -> UInt64 {
+        let time = read(CLOCK_REALTIME)
+        return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
+    }
+
     @inline(__always)
     private static func read(_ clock: clockid_t) -> timespec {
         var time = timespec()

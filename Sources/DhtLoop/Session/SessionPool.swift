@@ -96,6 +96,12 @@ public final class SessionPool: SessionOwner {
     /// Whether the pool holds `endpoint`, so that its number must not be given to another.
     public func uses(_ endpoint: EndpointID) -> Bool { find(endpoint) != nil }
 
+    /// Whether there is a session to `endpoint`, be it only on its way.
+    public func hasSession(_ endpoint: EndpointID) -> Bool {
+        guard let link = find(endpoint) else { return false }
+        return links[link].session != nil
+    }
+
     /// Whether the session to `endpoint` has a complete handshake.
     public func isOpen(_ endpoint: EndpointID) -> Bool {
         guard let link = find(endpoint) else { return false }

@@ -42,14 +42,26 @@ public struct DhtMetrics: Sendable {
 
     public init() {}
 
-    /// Label values that are on the page from the start.
-    static let errorKinds = ["timeout", "unreachable", "refused", "too_large", "no_space", "io", "internal"]
-    static let operations = ["ping", "find_node", "get", "put", "provide", "find_providers"]
-    static let rpcCodes = ["ok", "busy", "error", "timeout", "unreachable"]
-    static let routeActions = ["added", "refreshed", "replaced", "evicted", "removed"]
-    static let rejectReasons =
-        WireError.allCases.map(\.rawValue)
-        + ["own_echo", "wrong_network", "wrong_destination", "stray_reply", "unsupported", "http"]
+    /// What a node has counted so far; what only its host knows is left at zero.
+    public init(_ stats: NodeStats) {
+        (puts, gets, found) = (stats.puts, stats.gets, stats.found)
+        (timeouts, lookups) = (stats.timeouts, stats.lookups)
+        for kind in CallError.allCases { errors[kind.label] = stats.errors[kind] }
+        for action in RouteUpdate.allCases { routeUpdates[action.label] = stats.routeUpdates[action] }
+        for reason in Rejection.all { rejected[reason.label] = stats.rejections[reason] ?? 0 }
+        for op in RpcOp.allCases {
+            for code in RpcCode.allCases { rpcs[op.label, code.label] = stats.rpcs(op, code) }
+        }
+        (getLatency, putLatency) = (stats.getLatency, stats.putLatency)
+        (lookupLatency, lookupHops) = (stats.lookupLatency, stats.lookupHops)
+    }
+
+    // Label values: all are on the page from the start.
+    private static let errorKinds = CallError.allCases.map(\.label)
+    private static let operations = RpcOp.allCases.map(\.label)
+    private static let rpcCodes = RpcCode.allCases.map(\.label)
+    private static let routeActions = RouteUpdate.allCases.map(\.label)
+    private static let rejectReasons = Rejection.all.map(\.label) + ["http"]
 
     /// Writes every family of the node.
     public func render(into page: inout PrometheusText, build: BuildInfo) {
@@ -65,8 +77,8 @@ public struct DhtMetrics: Sendable {
         page.counter("dht_put_total", "Puts asked of this node.", puts)
         page.counter("dht_get_total", "Gets asked of this node.", gets)
         page.counter("dht_found_total", "Gets that found a value.", found)
-        page.counter("dht_timeout_total", "Calls that their deadline cut.", timeouts)
-        page.counters("dht_error_total", "Errors, by kind.", errors)
+        page.counter("dht_timeout_total", "Requests of ours that were not answered in time.", timeouts)
+        page.counters("dht_error_total", "Calls that did not end well, by kind.", errors)
         page.counter("dht_lookups_total", "Iterative lookups finished.", lookups)
         page.counter("dht_provides_total", "Provider records taken from callers.", provides)
         page.histogram("dht_get_latency_seconds", "Time from a get to its answer.", getLatency)
@@ -76,7 +88,7 @@ public struct DhtMetrics: Sendable {
     }
 
     private func renderTraffic(into page: inout PrometheusText) {
-        page.counters("dht_rpcs_total", "RPCs sent, by operation and outcome.", rpcs)
+        page.counters("dht_rpcs_total", "RPCs, served and ours, by operation and outcome.", rpcs)
         page.counter("dht_hedge_spawned_total", "Extra queries sent past a slow peer.", hedgesSpawned)
         page.counters("dht_route_updates_total", "Changes of the routing table, by action.", routeUpdates)
         page.counters("dht_rejected_total", "What came in and was not taken, by reason.", rejected)

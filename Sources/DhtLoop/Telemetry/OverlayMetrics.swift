@@ -11,18 +11,27 @@ public struct OverlayMetrics: Sendable {
     public var acceptLatency = Histogram(bounds: Histogram.latencyBounds)
     public var connectionLifetime = Histogram(bounds: Histogram.lifetimeBounds)
     /// By what was wrong with the HELLO.
-    public var handshakeFailures = LabelledCounters(label: "reason", values: Self.handshakeReasons)
+    public var handshakeFailures = LabelledCounters(label: "reason", values: SwitchStats.handshakeLabels)
     public var peerDropped: UInt64 = 0
     /// Frames waiting in the fullest queue.
     public var peerQueueDepth = 0
     /// By the way a frame took.
-    public var frames = LabelledCounters(label: "path", values: Self.framePaths)
+    public var frames = LabelledCounters(label: "path", values: SwitchStats().frames.map(\.path))
 
     public init() {}
 
-    /// Label values that are on the page from the start.
-    static let handshakeReasons = ["bad_magic", "bad_version", "missing_gossip", "timeout", "closed"]
-    static let framePaths = ["forward", "local", "gossip", "echo", "unreachable", "ctrl", "refused_claim"]
+    /// What a switch has counted so far.
+    public init(_ overlay: OverlaySwitch) {
+        let stats = overlay.stats
+        (sessionsActive, peerQueueDepth) = (overlay.openSessions, overlay.txDepthMax)
+        (acceptLatency, connectionLifetime) = (stats.acceptLatency, stats.lifetime)
+        for (label, count) in zip(SwitchStats.handshakeLabels, stats.handshakeFailures) {
+            handshakeFailures[label] = count
+        }
+        for (path, count) in stats.frames { frames[path] = count }
+        frames["ctrl"] = overlay.counters.ctrlIn
+        peerDropped = overlay.counters.txDropped
+    }
 
     /// Writes every family of the switch.
     public func render(into page: inout PrometheusText, build: BuildInfo) {

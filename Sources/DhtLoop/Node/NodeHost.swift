@@ -1,0 +1,277 @@
+// RO:WHAT  NodeHost: the DhtNode on a real event loop, between the session pool, the switch and callers.
+// RO:WHY   The node is pure; this performs what it wants done, and tells it what happened.
+// RO:INVARIANTS  after each event the outbox is emptied before anything else touches the node: neither the
+//                pool nor the switch calls back from inside a send.
+// RO:INTERACTS  SessionPool (sessions we open), OverlaySwitch (sessions others open), CallOwner (admin HTTP).
+
+import Logging
+
+/// Who waits for calls to end.
+open class CallOwner {
+    public init() {}
+
+    /// The call started with `ticket` has ended.
+    open func callEnded(_ ticket: UInt64, _ result: CallResult) {}
+}
+
+/// Drives one node. Every method is for the loop's thread.
+public final class NodeHost: PoolOwner {
+    /// How often endpoints that nobody names any more are forgotten.
+    private static let collectUs: UInt64 = 60_000_000
+    /// Endpoints held before a collection is worth its walk.
+    private static let collectAbove = 4096
+
+    /// Mutate only through this class.
+    public private(set) var node: DhtNode
+    public let endpoints: EndpointTable
+    /// The pool; set once by `start`.
+    public private(set) var pool: SessionPool!
+    /// The embedded switch; nil for a node that lives at another process's overlay.
+    public let overlay: OverlaySwitch?
+
+    private let loop: EventLoop
+    private let log: Logger
+    private let ticker: Ticker
+    private let callOwner: CallOwner
+    private var tickets: [CallID: UInt64] = [:]
+    private var lostLinks: [EndpointID] = []
+    private var bootstrap: [EndpointID] = []
+    private var advertised: EndpointID?
+
+    /// `seed` comes from the system's generator.
+    public init(
+        config: NodeConfig, endpoints: EndpointTable, loop: EventLoop, overlay: OverlaySwitch?,
+        callOwner: CallOwner, log: Logger, seed: UInt64
+    ) {
+        (self.endpoints, self.loop, self.overlay, self.log) = (endpoints, loop, overlay, log)
+        self.callOwner = callOwner
+        node = DhtNode(config: config, endpoints: endpoints, seed: seed, nowUs: loop.nowUs)
+        ticker = Ticker(loop: loop)
+        super.init()
+        ticker.host = self
+    }
+
+    /// Attaches the node to its overlays and begins to look for peers.
+    ///
+    /// - Parameters:
+    ///   - bootstrap: endpoints to stay attached to, the first that answers being home unless a switch is embedded.
+    ///   - embeddedAt: the embedded switch's own endpoint.
+    ///   - advertised: what others are told instead of home.
+    public func start(
+        bootstrap: [EndpointID], embeddedAt: EndpointID?, advertised: EndpointID?, policy: PoolPolicy,
+        seed: UInt64
+    ) {
+        pool = SessionPool(loop: loop, endpoints: endpoints, owner: self, policy: policy, seed: seed)
+        self.bootstrap = bootstrap
+        self.advertised = advertised
+        node.setBootstrap(bootstrap)
+        if let embeddedAt {
+            node.setHome(embeddedAt, advertised: advertised ?? embeddedAt)
+            overlay?.attachLocal(id: node.config.id, port: LocalNodePort(host: self))
+        }
+        for endpoint in bootstrap { pool.keep(endpoint) }
+        ticker.scheduleCollection(atUs: loop.nowUs + Self.collectUs)
+        settle()
+    }
+
+    /// Ends all sessions.
+    public func shutDown() {
+        pool.shutDown()
+        loop.detach(ticker)
+    }
+
+    /// Bootstrap overlays whose session is open.
+    public var bootstrapUp: Int { bootstrap.count { pool.isOpen($0) } }
+
+    // MARK: - Calls
+
+    /// Starts a get; false when too many are in progress. `CallOwner.callEnded` tells how it ended.
+    public func get(_ key: Key, ticket: UInt64) -> Bool {
+        begin(node.get(key, nowUs: loop.nowUs), ticket)
+    }
+
+    /// Starts a put; `seq` is the version, `ttlSeconds` nil for the default.
+    public func put(
+        _ key: Key, value: [UInt8], seq: UInt64, ttlSeconds: UInt64?, ticket: UInt64
+    ) -> Bool {
+        begin(
+            node.put(key, value: value, seq: seq, ttlSeconds: ttlSeconds, nowUs: loop.nowUs), ticket)
+    }
+
+    private func begin(_ id: CallID?, _ ticket: UInt64) -> Bool {
+        guard let id else { return false }
+        tickets[id] = ticket
+        settle()
+        return true
+    }
+
+    // MARK: - Events
+
+    override public func poolOpened(_ endpoint: EndpointID, nowUs: UInt64) {
+        log.info("overlay_up", metadata: ["peer": .string(endpoints.text(endpoint))])
+        if overlay == nil, !pool.isOpen(node.home), bootstrap.contains(endpoint) { moveHome(to: endpoint) }
+        node.linkUp(endpoint, nowUs: nowUs)
+        settle()
+    }
+
+    override public func poolReceived(
+        _ endpoint: EndpointID, payload: UnsafeRawBufferPointer, nowUs: UInt64
+    ) {
+        receive(payload, Link(endpoint: endpoint), nowUs)
+    }
+
+    override public func poolClosed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
+        log.info(
+            "overlay_down",
+            metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
+        if endpoint == node.home, let other = bootstrap.first(where: { pool.isOpen($0) }) {
+            moveHome(to: other)
+        }
+        lost(endpoint, nowUs)
+    }
+
+    override public func poolDialFailed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
+        log.warning(
+            "dial_failed",
+            metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
+        lost(endpoint, nowUs)
+    }
+
+    /// A payload for the node, over the pool or through the switch.
+    @inline(__always)
+    fileprivate func receive(_ payload: UnsafeRawBufferPointer, _ link: Link, _ nowUs: UInt64) {
+        node.receive(payload, from: link, nowUs: nowUs)
+        settle()
+    }
+
+    fileprivate func tick(_ nowUs: UInt64) {
+        node.advance(nowUs: nowUs)
+        settle()
+    }
+
+    private func lost(_ endpoint: EndpointID, _ nowUs: UInt64) {
+        node.linkDown(endpoint, nowUs: nowUs)
+        settle()
+    }
+
+    private func moveHome(to endpoint: EndpointID) {
+        node.setHome(endpoint, advertised: advertised ?? endpoint)
+        log.info("home", metadata: ["peer": .string(endpoints.text(endpoint))])
+    }
+
+    // MARK: - Performing
+
+    /// Empties the outbox, and sees to the next deadline at the end of the turn.
+    @inline(__always)
+    private func settle() {
+        perform()
+        if !lostLinks.isEmpty { tellLostLinks() }
+        loop.deferToEndOfTurn(ticker)
+    }
+
+    @inline(__always)
+    private func perform() {
+        var next = 0
+        while next < node.outbox.actions.count {
+            switch node.outbox.actions[next] {
+            case .reply(let link, let slice): reply(link, node.outbox.payload(slice))
+            case .send(let endpoint, let slice): send(endpoint, node.outbox.payload(slice))
+            case .finished(let id, let result): finish(id, result)
+            case .event(let event): tell(event)
+            }
+            next += 1
+        }
+        node.outbox.clear()
+    }
+
+    private func tellLostLinks() {
+        while let endpoint = lostLinks.popLast() {
+            node.linkDown(endpoint, nowUs: loop.nowUs)
+            perform()
+        }
+    }
+
+    @inline(__always)
+    private func reply(_ link: Link, _ payload: UnsafeRawBufferPointer) {
+        if link.token != Link.dialled, let overlay {
+            overlay.reply(to: SwitchLink(rawValue: link.token), payload)
+        } else {
+            pool.send(payload, to: link.endpoint)
+        }
+    }
+
+    private func send(_ endpoint: EndpointID, _ payload: UnsafeRawBufferPointer) {
+        if endpoint == node.home, let overlay { return overlay.sendLocal(payload) }
+        // An overlay that is down will not answer: whoever waits learns it now, not by time-out.
+        if !pool.send(payload, to: endpoint), !pool.hasSession(endpoint) { lostLinks.append(endpoint) }
+    }
+
+    private func finish(_ id: CallID, _ result: CallResult) {
+        guard let ticket = tickets.removeValue(forKey: id) else { return }
+        callOwner.callEnded(ticket, result)
+    }
+
+    private func tell(_ event: NodeEvent) {
+        switch event {
+        case .hasPeers(true): log.info("has_peers", metadata: ["op": "pong"])
+        case .hasPeers(false): log.warning("alone", metadata: ["cause": "every contact was lost"])
+        case .rpcEnded(let op, let peer, let code, let elapsedUs):
+            let level: Logger.Level = code == .ok || code == .late ? .debug : .warning
+            log.log(
+                level: level, "rpc",
+                metadata: [
+                    "op": .string(op.label), "peer": .string(peer.description), "cause": .string(code.label),
+                    "ms": .stringConvertible(Double(elapsedUs) / 1000),
+                ])
+        }
+    }
+
+    fileprivate func collectEndpoints(_ nowUs: UInt64) {
+        ticker.scheduleCollection(atUs: nowUs + Self.collectUs)
+        guard endpoints.count > Self.collectAbove else { return }
+        let used = node.endpointsInUse()
+        endpoints.collect { used.contains($0) || pool.uses($0) }
+    }
+}
+
+/// The host's timers: the node's next deadline, re-armed once a turn, and the endpoint collection.
+private final class Ticker: EventSource {
+    private static let nodeTag: UInt32 = 0
+    private static let collectionTag: UInt32 = 1
+
+    weak var host: NodeHost?
+    private let loop: EventLoop
+    private var alarm = Alarm()
+
+    init(loop: EventLoop) {
+        self.loop = loop
+        super.init()
+        loop.attach(self)
+    }
+
+    func scheduleCollection(atUs: UInt64) { _ = loop.schedule(self, atUs: atUs, tag: Self.collectionTag) }
+
+    override func timer(tag: UInt32, nowUs: UInt64) {
+        if tag == Self.collectionTag { host?.collectEndpoints(nowUs) }
+        if tag == Self.nodeTag {
+            alarm.fired()
+            host?.tick(nowUs)
+        }
+    }
+
+    override func endOfTurn(nowUs: UInt64) {
+        guard let host else { return }
+        alarm.set(host.node.nextDeadlineUs, on: loop, for: self)
+    }
+}
+
+/// The embedded switch's way to the node.
+private final class LocalNodePort: LocalPort {
+    private unowned let host: NodeHost
+
+    init(host: NodeHost) { self.host = host }
+
+    override func deliver(_ payload: UnsafeRawBufferPointer, from link: SwitchLink, nowUs: UInt64) {
+        host.receive(payload, Link(endpoint: host.node.home, token: link.rawValue), nowUs)
+    }
+}

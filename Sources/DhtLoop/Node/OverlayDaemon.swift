@@ -1,0 +1,109 @@
+// RO:WHAT  OverlayDaemon: svc-overlay as a process: loop, switch, admin port, signals.
+// RO:WHY   Nodes that do not carry a switch of their own need one somewhere.
+// RO:INTERACTS  OverlayConfig in, exit code out.
+// RO:METRICS  overlay_*, process_*
+// RO:CONFIG  OverlayConfig
+
+import Glibc
+import Logging
+
+/// The switch as a daemon.
+public final class OverlayDaemon: SignalOwner {
+    private let config: OverlayConfig
+    private let build: BuildInfo
+    private let loop: EventLoop
+    private let log: Logger
+
+    /// Runs a switch until a signal ends it.
+    public static func run(_ config: OverlayConfig, build: BuildInfo) -> ExitCode {
+        let output = LogOutput(format: config.log.format)
+        let log = output.logger(service: build.service, level: config.log.level)
+        for warning in config.warnings { log.warning("clamped", metadata: ["cause": .string(warning)]) }
+        let code: ExitCode
+        do throws(SystemError) {
+            code = try OverlayDaemon(config, build: build, log: log).serve()
+        } catch {
+            log.error("bind_failed", metadata: ["cause": .string(error.description)])
+            code = .bind
+        }
+        output.flushRepeats(all: true)
+        return code
+    }
+
+    private init(_ config: OverlayConfig, build: BuildInfo, log: Logger) throws(SystemError) {
+        (self.config, self.build, self.log) = (config, build, log)
+        loop = try EventLoop()
+        super.init()
+    }
+
+    private func serve() throws(SystemError) -> ExitCode {
+        guard let listen = SocketAddress(config.listenAddress), let http = SocketAddress(config.adminAddress)
+        else {
+            log.error(
+                "bad_address", metadata: ["cause": "addresses are numeric: 127.0.0.1:9700 or [::1]:9700"])
+            return .usage
+        }
+        let signals = try SignalSource(loop: loop, owner: self)
+        var generator = SystemRandomNumberGenerator()
+        let overlay = try OverlaySwitch(
+            loop: loop, address: listen, policy: SwitchPolicy(config), generator: &generator)
+        let service = OverlayService(overlay, config: config, build: build)
+        let admin = try AdminServer(loop: loop, address: http, backend: service, build: build)
+        log.info(
+            "listening",
+            metadata: [
+                "overlay": .string(overlay.address?.description ?? ""),
+                "admin": .string(admin.address.description),
+            ])
+        loop.run()
+        signals.stop()
+        admin.stop()
+        overlay.shutDown()
+        loop.turn(maxWaitUs: 0)
+        log.info("stopped")
+        return .ok
+    }
+
+    override public func received(signal: Int32, nowUs: UInt64) {
+        guard signal != SIGHUP else {
+            return log.info("signal", metadata: ["cause": "SIGHUP: nothing to re-read"])
+        }
+        log.info("stopping", metadata: ["cause": .string(signal == SIGTERM ? "SIGTERM" : "SIGINT")])
+        loop.stop()
+    }
+}
+
+extension SwitchPolicy {
+    /// The switch's part of the configuration.
+    init(_ config: OverlayConfig) {
+        self.init()
+        maxSessions = config.maxConnections
+        handshakeTimeoutUs = UInt64(config.handshakeMs) * 1000
+    }
+}
+
+/// Answers the switch's admin port.
+private final class OverlayService: AdminBackend {
+    private let overlay: OverlaySwitch
+    private let config: OverlayConfig
+    private let build: BuildInfo
+
+    init(_ overlay: OverlaySwitch, config: OverlayConfig, build: BuildInfo) {
+        (self.overlay, self.config, self.build) = (overlay, config, build)
+    }
+
+    var readiness: ReadinessReport {
+        let depth = overlay.txDepthMax
+        return ReadinessReport(gates: [
+            ReadinessReport.Gate("listeners_bound", isOpen: overlay.address != nil),
+            ReadinessReport.Gate(
+                "queues_ok", isOpen: depth <= config.txWatermark,
+                numbers: [("tx_depth", depth), ("tx_watermark", config.txWatermark)]),
+        ])
+    }
+
+    func renderMetrics(into page: inout PrometheusText) {
+        OverlayMetrics(overlay).render(into: &page, build: build)
+        ProcessMetrics().render(into: &page)
+    }
+}
