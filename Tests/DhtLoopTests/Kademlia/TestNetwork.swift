@@ -4,7 +4,7 @@
 @testable import DhtLoop
 
 /// A node in a box, because an array cannot hold one directly.
-final class TestNode {
+final class NetworkNode {
     var node: DhtNode
     let home: EndpointID
     var isDead = false
@@ -27,7 +27,7 @@ final class TestNetwork {
     }
 
     let endpoints = EndpointTable()
-    private(set) var nodes: [TestNode] = []
+    private(set) var nodes: [NetworkNode] = []
     private(set) var nowUs: UInt64 = 1_000_000
     private var flights: [Flight] = []
     private var homes: [EndpointID: Int] = [:]
@@ -39,7 +39,7 @@ final class TestNetwork {
 
     /// Adds a node that bootstraps at node 0's overlay.
     @discardableResult
-    func add(seed: UInt64, _ adjust: (inout NodeConfig) -> Void = { _ in }) -> TestNode {
+    func add(seed: UInt64, _ adjust: (inout NodeConfig) -> Void = { _ in }) -> NetworkNode {
         var generator = SeededGenerator(seed: seed &+ 1_000)
         var config = NodeConfig(id: .random(using: &generator))
         adjust(&config)
@@ -47,7 +47,7 @@ final class TestNetwork {
         var node = DhtNode(config: config, endpoints: endpoints, seed: seed, nowUs: nowUs)
         node.setHome(home, advertised: home)
         if let first = nodes.first { node.setBootstrap([first.home]) }
-        let box = TestNode(node, home: home)
+        let box = NetworkNode(node, home: home)
         homes[home] = nodes.count
         nodes.append(box)
         if let first = nodes.first, first !== box { box.node.linkUp(first.home, nowUs: nowUs) }

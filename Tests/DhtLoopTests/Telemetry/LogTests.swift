@@ -1,4 +1,5 @@
 // RO:WHAT  Log lines: fields and their order, folding of repeats, a sink that does not read.
+import CEpoll
 import Glibc
 import Logging
 import Synchronization
