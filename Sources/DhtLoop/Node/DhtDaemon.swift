@@ -6,25 +6,13 @@
 import Glibc
 import Logging
 
-/// How a process ends (docs/OPERATIONS.md, "Exit codes").
-public enum ExitCode: Int32, Sendable {
-    case ok = 0
-    /// The operation failed.
-    case failed = 1
-    /// Bad usage or configuration.
-    case usage = 2
-    /// A listener could not be bound.
-    case bind = 3
-    /// A node could not be reached.
-    case unreachable = 4
-}
-
 /// The daemon.
 public final class DhtDaemon: SignalOwner {
     private let config: Config
     private let loop: EventLoop
     private let log: Logger
     private let service: NodeService
+    private var signals: SignalSource?
     private var host: NodeHost!
 
     /// Runs a node until a signal ends it.
@@ -32,58 +20,59 @@ public final class DhtDaemon: SignalOwner {
         let output = LogOutput(format: config.log.format)
         let log = output.logger(service: build.service, level: config.log.level)
         for warning in config.warnings { log.warning("clamped", metadata: ["cause": .string(warning)]) }
-        do throws(SystemError) {
+        defer { output.flushRepeats(all: true) }
+        do throws(StartError) {
             let daemon = try DhtDaemon(config, build: build, log: log)
-            let code = daemon.serve(build)
-            output.flushRepeats(all: true)
-            return code
+            try daemon.open(build)
+            daemon.serve()
+            return .ok
         } catch {
-            log.error("start_failed", metadata: ["cause": .string(error.description)])
-            return .failed
+            log.error(error.event, metadata: error.metadata)
+            return error.exitCode
         }
     }
 
-    private init(_ config: Config, build: BuildInfo, log: Logger) throws(SystemError) {
+    private init(_ config: Config, build: BuildInfo, log: Logger) throws(StartError) {
         (self.config, self.log) = (config, log)
-        loop = try EventLoop()
+        loop = try StartError.inSystem { () throws(SystemError) in try EventLoop() }
         service = NodeService(config: config, build: build, loop: loop)
         super.init()
     }
 
-    private func serve(_ build: BuildInfo) -> ExitCode {
-        do throws(SystemError) {
-            let signals = try SignalSource(loop: loop, owner: self)
-            let endpoints = EndpointTable(limit: Tuning.maxEndpoints)
-            let overlay = try embeddedSwitch()
-            startNode(overlay, endpoints)
-            guard let address = SocketAddress(config.adminAddress) else { return refuse(config.adminAddress) }
-            let admin = try AdminServer(
+    /// Opens everything that listens, and begins to look for peers.
+    private func open(_ build: BuildInfo) throws(StartError) {
+        signals = try StartError.inSystem { [loop] () throws(SystemError) in
+            try SignalSource(loop: loop, owner: self)
+        }
+        let endpoints = EndpointTable(limit: Tuning.maxEndpoints)
+        let overlay = try embeddedSwitch()
+        startNode(overlay, endpoints)
+        let admin = try StartError.binding(config.adminAddress) {
+            [loop, service, config] (address) throws(SystemError) in
+            try AdminServer(
                 loop: loop, address: address, node: service, build: build, maxValueBytes: config.maxValueBytes
             )
-            service.admin = admin
-            sayListening(admin, overlay)
-            loop.run()
-            signals.stop()
-            admin.stop()
-        } catch {
-            log.error("bind_failed", metadata: ["cause": .string(error.description)])
-            return .bind
         }
+        service.admin = admin
+        sayListening(admin, overlay)
+    }
+
+    private func serve() {
+        loop.run()
+        signals?.stop()
+        service.admin?.stop()
         host.shutDown()
+        host.overlay?.shutDown()
         loop.turn(maxWaitUs: 0)
         log.info("stopped")
-        return .ok
     }
 
-    private func refuse(_ address: String) -> ExitCode {
-        log.error("bad_address", metadata: ["cause": .string("not host:port: \(address)")])
-        return .usage
-    }
-
-    private func embeddedSwitch() throws(SystemError) -> OverlaySwitch? {
-        guard let text = config.embedOverlay, let address = SocketAddress(text) else { return nil }
-        var generator = SystemRandomNumberGenerator()
-        return try OverlaySwitch(loop: loop, address: address, generator: &generator)
+    private func embeddedSwitch() throws(StartError) -> OverlaySwitch? {
+        guard let text = config.embedOverlay else { return nil }
+        return try StartError.binding(text) { [loop] (address) throws(SystemError) in
+            var generator = SystemRandomNumberGenerator()
+            return try OverlaySwitch(loop: loop, address: address, generator: &generator)
+        }
     }
 
     private func startNode(_ overlay: OverlaySwitch?, _ endpoints: EndpointTable) {

@@ -19,49 +19,53 @@ public final class OverlayDaemon: SignalOwner {
         let output = LogOutput(format: config.log.format)
         let log = output.logger(service: build.service, level: config.log.level)
         for warning in config.warnings { log.warning("clamped", metadata: ["cause": .string(warning)]) }
-        let code: ExitCode
-        do throws(SystemError) {
-            code = try OverlayDaemon(config, build: build, log: log).serve()
+        defer { output.flushRepeats(all: true) }
+        do throws(StartError) {
+            try OverlayDaemon(config, build: build, log: log).serve()
+            return .ok
         } catch {
-            log.error("bind_failed", metadata: ["cause": .string(error.description)])
-            code = .bind
+            log.error(error.event, metadata: error.metadata)
+            return error.exitCode
         }
-        output.flushRepeats(all: true)
-        return code
     }
 
-    private init(_ config: OverlayConfig, build: BuildInfo, log: Logger) throws(SystemError) {
+    private init(_ config: OverlayConfig, build: BuildInfo, log: Logger) throws(StartError) {
         (self.config, self.build, self.log) = (config, build, log)
-        loop = try EventLoop()
+        loop = try StartError.inSystem { () throws(SystemError) in try EventLoop() }
         super.init()
     }
 
-    private func serve() throws(SystemError) -> ExitCode {
-        guard let listen = SocketAddress(config.listenAddress), let http = SocketAddress(config.adminAddress)
-        else {
-            log.error(
-                "bad_address", metadata: ["cause": "addresses are numeric: 127.0.0.1:9700 or [::1]:9700"])
-            return .usage
+    private func serve() throws(StartError) {
+        let signals = try StartError.inSystem { [loop] () throws(SystemError) in
+            try SignalSource(loop: loop, owner: self)
         }
-        let signals = try SignalSource(loop: loop, owner: self)
-        var generator = SystemRandomNumberGenerator()
-        let overlay = try OverlaySwitch(
-            loop: loop, address: listen, policy: SwitchPolicy(config), generator: &generator)
+        let overlay = try StartError.binding(config.listenAddress) {
+            [loop, config] (address) throws(SystemError) in
+            var generator = SystemRandomNumberGenerator()
+            return try OverlaySwitch(
+                loop: loop, address: address, policy: SwitchPolicy(config), generator: &generator)
+        }
         let service = OverlayService(overlay, config: config, build: build)
-        let admin = try AdminServer(loop: loop, address: http, backend: service, build: build)
-        log.info(
-            "listening",
-            metadata: [
-                "overlay": .string(overlay.address?.description ?? ""),
-                "admin": .string(admin.address.description),
-            ])
+        let admin = try StartError.binding(config.adminAddress) {
+            [loop, build] (address) throws(SystemError) in
+            try AdminServer(loop: loop, address: address, backend: service, build: build)
+        }
+        sayListening(overlay, admin)
         loop.run()
         signals.stop()
         admin.stop()
         overlay.shutDown()
         loop.turn(maxWaitUs: 0)
         log.info("stopped")
-        return .ok
+    }
+
+    private func sayListening(_ overlay: OverlaySwitch, _ admin: AdminServer) {
+        log.info(
+            "listening",
+            metadata: [
+                "overlay": .string(overlay.address?.description ?? ""),
+                "admin": .string(admin.address.description),
+            ])
     }
 
     override public func received(signal: Int32, nowUs: UInt64) {
