@@ -1,5 +1,4 @@
 // RO:WHAT  OverlaySession over real sockets: handshake, frames, blocking, time-outs, ends.
-import CEpoll
 import Glibc
 import Testing
 

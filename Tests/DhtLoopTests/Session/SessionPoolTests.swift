@@ -1,5 +1,4 @@
 // RO:WHAT  SessionPool over real sockets: dialling, reuse, keeping, caps, resolving.
-import CEpoll
 import Glibc
 import Testing
 

@@ -1,5 +1,4 @@
 // RO:WHAT  TxQueue: bounds, order, partial sends, memory.
-import CEpoll
 import Glibc
 import Testing
 
