@@ -1,4 +1,5 @@
 // RO:WHAT  A client and a service for the tests of the admin port, all on the test's own thread.
+import CEpoll
 import Glibc
 
 @testable import DhtLoop
