@@ -42,7 +42,7 @@ let package = Package(
         .executableTarget(
             name: "svc-dht",
             dependencies: [
-                "DhtLoop", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CEpoll", "DhtLoop", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
         .executableTarget(
