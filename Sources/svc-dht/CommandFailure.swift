@@ -6,14 +6,8 @@ import Glibc
 
 /// Ends the process with a message on standard error.
 struct CommandFailure: Error {
-    enum Code: Int32 {
-        /// The operation was tried and failed: not found, under quorum, not ready.
-        case failed = 1
-        /// Bad usage or configuration.
-        case usage = 2
-        /// The node could not be reached.
-        case unreachable = 4
-    }
+    /// The argument parser has a type of this name too.
+    typealias Code = DhtLoop.ExitCode
 
     let code: Code
     /// One line, or more where there is advice; empty when everything has been said.

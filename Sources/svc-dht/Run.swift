@@ -3,7 +3,6 @@
 
 import ArgumentParser
 import DhtLoop
-import Glibc
 
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -21,6 +20,8 @@ struct Run: ParsableCommand {
         } catch {
             throw CommandFailure(code: .usage, message: error.description)
         }
-        for setting in config.settings { print("\(setting.name)=\(setting.value) (\(setting.source))") }
+        let code = DhtDaemon.run(config, build: .current(service: "svc-dht"))
+        // The daemon has logged why.
+        if code != .ok { throw CommandFailure(code: code, message: "") }
     }
 }

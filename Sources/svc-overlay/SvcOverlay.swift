@@ -32,7 +32,9 @@ struct SvcOverlay: ParsableCommand {
 
     func run() throws {
         let config = try OverlayConfig(flags: settings, environment: TextFile.environment())
-        for setting in config.settings { print("\(setting.name)=\(setting.value) (\(setting.source))") }
+        let code = OverlayDaemon.run(config, build: .current(service: "svc-overlay"))
+        // The daemon has logged why.
+        if code != .ok { throw ArgumentParser.ExitCode(code.rawValue) }
     }
 
     /// What was given, by the name of its variable.

@@ -9,7 +9,8 @@ public enum Console {
     public static func write(_ bytes: [UInt8], to descriptor: Int32 = STDOUT_FILENO) {
         var written = 0
         while written < bytes.count {
-            let count = bytes[written...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            let rest = bytes[written...]
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { return }
             written += count
