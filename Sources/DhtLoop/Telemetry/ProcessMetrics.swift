@@ -4,6 +4,7 @@
 // RO:METRICS  process_*
 // RO:TEST  Tests/DhtLoopTests/Telemetry/MetricsPageTests.swift
 
+import CEpoll
 import Glibc
 
 /// One reading of the process's resources.
