@@ -159,7 +159,11 @@ final class TestPort {
             maxValueBytes: maxValueBytes)
     }
 
-    deinit { server.stop() }
+    deinit {
+        server.stop()
+        // A loop lets go of what was detached at the end of a turn.
+        loop.turn(maxWaitUs: 0)
+    }
 
     func client() throws -> HttpTestClient {
         try HttpTestClient(server.address) { [loop] in loop.turn(maxWaitUs: 10_000) }
