@@ -6,6 +6,11 @@ import PackageDescription
 
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
+/// What the Makefile knows of the checkout, for /version and *_build_info.
+func buildMacro(_ name: String) -> CSetting {
+    .define(name, to: "\"\(Context.environment[name] ?? "unknown")\"")
+}
+
 let package = Package(
     name: "svc-dht",
     products: [
@@ -26,16 +31,18 @@ let package = Package(
             providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
         .target(
+            name: "CBuildInfo", cSettings: [buildMacro("SVC_BUILD_GIT"), buildMacro("SVC_BUILD_DATE")]),
+        .target(
             name: "DhtLoop",
             dependencies: [
-                "CEpoll", "CCbor", "CMicrohttpd", "CNettle",
+                "CEpoll", "CCbor", "CMicrohttpd", "CNettle", "CBuildInfo",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "svc-dht",
             dependencies: [
-                "DhtLoop", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CEpoll", "DhtLoop", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -45,7 +52,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "DhtLoopTests", dependencies: ["DhtLoop"], exclude: ["Proto/vectors.json"],
+            name: "DhtLoopTests", dependencies: ["DhtLoop", "svc-dht", "svc-overlay"],
+            exclude: ["Proto/vectors.json"],
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -43,7 +43,8 @@ struct HttpStats: Equatable {
 final class HttpServer {
     private let handler: HttpHandler
     private let limits: HttpLimits
-    private let log = UnsafeMutablePointer<svc_mhd_log>.allocate(capacity: 1)
+    /// Where the library's messages go. It keeps the address, so this has memory of its own.
+    private var log: UnsafeMutablePointer<svc_mhd_log>?
     private var daemon: OpaquePointer?
     private var exchanges: [HttpExchange] = []
     private var freeSlots: [Int] = []
@@ -77,12 +78,14 @@ final class HttpServer {
 
     deinit {
         stop()
-        log.deallocate()
+        log?.deallocate()
     }
 
     private func start(_ listener: Int32) {
         let context = Unmanaged.passUnretained(self).toOpaque()
+        let log = UnsafeMutablePointer<svc_mhd_log>.allocate(capacity: 1)
         log.initialize(to: svc_mhd_log(message: onMessage, context: context))
+        self.log = log
         daemon = svc_mhd_start(
             listener,
             svc_mhd_limits(

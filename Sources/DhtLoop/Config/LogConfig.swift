@@ -1,4 +1,4 @@
-// RO:WHAT  LogConfig: what is logged, and in which form.
+// RO:WHAT  LogConfig: what is logged, and in which form; and a configuration as a line of the log.
 // RO:CONFIG  RON_DHT_LOG, RON_DHT_LOG_FORMAT, SVC_OVERLAY_LOG, SVC_OVERLAY_LOG_FORMAT
 
 import Logging
@@ -16,5 +16,14 @@ public struct LogConfig: Equatable, Sendable {
     init(level: String, format: String) {
         self.level = Logger.Level(rawValue: level) ?? .info
         self.format = LogFormat(rawValue: format) ?? .json
+    }
+}
+
+extension [EffectiveSetting] {
+    /// The configuration in force as fields of one log line: each value with where it came from.
+    public var logFields: Logger.Metadata {
+        var fields: Logger.Metadata = [:]
+        for setting in self { fields[setting.name] = .string("\(setting.value) (\(setting.source))") }
+        return fields
     }
 }

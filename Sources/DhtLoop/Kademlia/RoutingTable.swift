@@ -179,13 +179,24 @@ extension RoutingTable {
     /// Contacts of one bucket agree in all bits up to the bucket's, so the 58 bits after it order them: a sort
     /// of plain words with the contact's index in the low 6 (K is at most 64).
     private func appendSorted(_ bucket: Int, by target: NodeID, _ wanted: Int, to list: inout ContactList) {
-        let content = buckets[bucket]
-        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: content.count) { order in
+        buckets.withUnsafeBufferPointer { buckets in
+            buckets[bucket].ids.withUnsafeBufferPointer { ids in
+                buckets[bucket].states.withUnsafeBufferPointer { states in
+                    Self.append(ids, states, fromBit: bucket + 1, by: target, wanted, to: &list)
+                }
+            }
+        }
+    }
+
+    @inline(__always)
+    private static func append(
+        _ ids: UnsafeBufferPointer<NodeID>, _ states: UnsafeBufferPointer<PeerState>, fromBit bit: Int,
+        by target: NodeID, _ wanted: Int, to list: inout ContactList
+    ) {
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Limits.contactsPerMessage) { order in
             var filled = 0
-            for index in content.ids.indices
-            where content.states[index].failures < Self.quietFailures {
-                let bits = content.ids[index].distance(to: target).word(fromBit: bucket + 1)
-                let key = bits & ~63 | UInt64(index)
+            for index in ids.indices where states[index].failures < quietFailures {
+                let key = ids[index].distance(to: target).word(fromBit: bit) & ~63 | UInt64(index)
                 var place = filled
                 while place > 0, order[place - 1] > key {
                     order[place] = order[place - 1]
@@ -195,7 +206,8 @@ extension RoutingTable {
                 filled += 1
             }
             for key in order[..<min(filled, wanted - list.count)] {
-                list.append(content.contact(Int(key & 63)))
+                let index = Int(key & 63)
+                list.append(Contact(id: ids[index], endpoint: states[index].endpoint))
             }
         }
     }

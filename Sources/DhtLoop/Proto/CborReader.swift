@@ -21,11 +21,13 @@ struct CborToken {
 struct CborReader {
     private let base: UnsafeRawPointer
     private let end: Int
+    private let callbacks: UnsafePointer<cbor_callbacks>
     private(set) var offset: Int
 
     init(_ bytes: UnsafeRawBufferPointer, offset: Int = 0) {
         base = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!
         end = bytes.count
+        callbacks = cborCallbacks
         self.offset = min(offset, bytes.count)
     }
 
@@ -36,7 +38,7 @@ struct CborReader {
         var token = CborToken()
         let result = withUnsafeMutablePointer(to: &token) { context in
             cbor_stream_decode(
-                (base + offset).assumingMemoryBound(to: UInt8.self), end - offset, cborCallbacks, context)
+                (base + offset).assumingMemoryBound(to: UInt8.self), end - offset, callbacks, context)
         }
         switch result.status {
         case CBOR_DECODER_FINISHED: offset += Int(result.read)
@@ -95,7 +97,23 @@ struct CborReader {
         for _ in 0..<items { try skip(depth: depth + 1) }
     }
 
+    /// A contact in the shape every node of ours writes: nil, and nothing passed, when the bytes have another.
+    @inline(__always)
+    mutating func usualContact() throws(WireError) -> ContactView? {
+        let headBytes = ContactHead.byteCount + NodeID.byteCount
+        guard end - offset > headBytes else { return nil }
+        let word = UInt32(littleEndian: (base + offset).loadUnaligned(as: UInt32.self))
+        guard word & 0xFF_FFFF == ContactHead.word else { return nil }
+        let id = NodeID(loading: base + offset + ContactHead.byteCount)
+        offset += headBytes
+        return ContactView(id: id, at: try text())
+    }
+
+    /// The bytes not read yet.
+    var rest: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base + offset, count: end - offset) }
+
     /// Whether the bytes at the cursor are exactly `literal`; if so the cursor passes them.
+    @inline(__always)
     mutating func take(_ literal: StaticString) -> Bool {
         let count = literal.utf8CodeUnitCount
         guard end - offset >= count, sameBytes(base + offset, literal.utf8Start, count: count) else {

@@ -25,7 +25,13 @@ public final class EndpointTable {
         var nextFree: UInt32 = 0
     }
 
-    private var entries: [Entry] = []
+    /// An entry's memory is at least this long, so that a short item may be copied as whole words.
+    static let paddedBytes = 32
+
+    /// Room for `limit` entries, of which the kernel only backs what was used. A constant pointer: reading an
+    /// entry costs no exclusivity check.
+    private let entries: UnsafeMutablePointer<Entry>
+    private var entryCount = 0
     private var index: [UInt32]
     private var freeHead: UInt32 = 0
     private let limit: Int
@@ -35,11 +41,15 @@ public final class EndpointTable {
     /// `limit` bounds the table, in endpoints.
     public init(limit: Int = 1 << 20) {
         self.limit = max(2, limit)
+        entries = .allocate(capacity: self.limit)
         index = [UInt32](repeating: .max, count: 64)
         insert(UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
-    deinit { for entry in entries { entry.encoded?.deallocate() } }
+    deinit {
+        for raw in 0..<entryCount { entries[raw].encoded?.deallocate() }
+        entries.deallocate()
+    }
 
     /// The name of `text`, which is added when it is new.
     ///
@@ -67,7 +77,8 @@ public final class EndpointTable {
         return nil
     }
 
-    /// The text as one CBOR item, ready to be copied into a message.
+    /// The text as one CBOR item, ready to be copied into a message. At least `paddedBytes` may be read there.
+    @inline(__always)
     public func encoded(_ id: EndpointID) -> UnsafeRawBufferPointer {
         let entry = entries[Int(id.rawValue)]
         return UnsafeRawBufferPointer(start: entry.encoded, count: Int(entry.encodedCount))
@@ -92,7 +103,7 @@ public final class EndpointTable {
 
     /// Drops every endpoint but the empty one and those that `isLive` keeps. Their names may be given out again.
     public func collect(keeping isLive: (EndpointID) -> Bool) {
-        for raw in 1..<UInt32(entries.count) {
+        for raw in 1..<UInt32(entryCount) {
             guard let memory = entries[Int(raw)].encoded, !isLive(EndpointID(rawValue: raw)) else { continue }
             memory.deallocate()
             entries[Int(raw)] = Entry(nextFree: freeHead)
@@ -129,7 +140,9 @@ public final class EndpointTable {
 
     @discardableResult
     private func insert(_ text: UnsafeRawBufferPointer) -> EndpointID {
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: text.count + 9, alignment: 1)
+        let byteCount = max(text.count + 9, Self.paddedBytes)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 8)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
         let head = cbor_encode_string_start(text.count, memory.assumingMemoryBound(to: UInt8.self), 9)
         if let source = text.baseAddress { (memory + head).copyMemory(from: source, byteCount: text.count) }
         let entry = Entry(encoded: memory, encodedCount: Int32(head + text.count), textOffset: Int32(head))
@@ -139,8 +152,9 @@ public final class EndpointTable {
             freeHead = entries[Int(raw)].nextFree
             entries[Int(raw)] = entry
         } else {
-            raw = UInt32(entries.count)
-            entries.append(entry)
+            raw = UInt32(entryCount)
+            (entries + entryCount).initialize(to: entry)
+            entryCount += 1
         }
         count += 1
         if count * 2 > index.count { rebuildIndex(slots: index.count * 2) } else { place(raw) }
@@ -149,7 +163,7 @@ public final class EndpointTable {
 
     private func rebuildIndex(slots: Int) {
         index = [UInt32](repeating: .max, count: slots)
-        for raw in entries.indices where entries[raw].encoded != nil { place(UInt32(raw)) }
+        for raw in 0..<entryCount where entries[raw].encoded != nil { place(UInt32(raw)) }
     }
 
     private func place(_ raw: UInt32) {

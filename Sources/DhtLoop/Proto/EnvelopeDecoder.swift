@@ -49,6 +49,7 @@ public struct EnvelopeDecoder: ~Copyable {
     }
 
     private mutating func decodeLastMessage(_ reader: inout CborReader) -> MessageView {
+        if let usual = UsualRequest.match(reader.rest) { return usual }
         do throws(WireError) {
             let message = try decodeMessage(&reader)
             return reader.isAtEnd ? message : .malformed(.trailingBytes)
@@ -205,6 +206,10 @@ extension EnvelopeDecoder {
         guard count <= Limits.contactsPerMessage else { throw .tooMany }
         contacts.removeAll(keepingCapacity: true)
         for _ in 0..<count {
+            if let contact = try reader.usualContact() {
+                contacts.append(contact)
+                continue
+            }
             guard try reader.arrayHead() == 2 else { throw .malformed }
             contacts.append(ContactView(id: try reader.nodeID(), at: try reader.text()))
         }

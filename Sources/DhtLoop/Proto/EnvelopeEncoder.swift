@@ -35,6 +35,13 @@ public struct EnvelopeEncoder: ~Copyable {
     }
 }
 
+/// What every contact begins with: an array of 2 and the head of a 32-byte string.
+enum ContactHead {
+    static let byteCount = 3
+    /// The three bytes, least significant first, in one store; the fourth is overwritten by the id.
+    static let word: UInt32 = 0x20_58_82
+}
+
 // MARK: - Messages, in the order of docs/PROTOCOL.md
 
 extension ByteBuffer {
@@ -56,12 +63,21 @@ extension ByteBuffer {
         appendArrayHead(count)
     }
 
-    /// One contact; `at` is the endpoint as a CBOR item (`EndpointTable.encoded`).
+    /// One contact; `at` is the endpoint as a CBOR item, out of `EndpointTable.encoded`: short ones are copied
+    /// as whole words, which that table's padding allows.
     @inline(__always)
     public mutating func appendContact(_ id: NodeID, at: UnsafeRawBufferPointer) {
-        appendArrayHead(2)
-        appendID(id)
-        append(at)
+        let start = reserve(
+            ContactHead.byteCount + NodeID.byteCount + max(at.count, EndpointTable.paddedBytes))
+        start.storeBytes(of: ContactHead.word.littleEndian, as: UInt32.self)
+        id.store(to: start + ContactHead.byteCount)
+        let end = start + ContactHead.byteCount + NodeID.byteCount
+        if at.count <= EndpointTable.paddedBytes, let source = at.baseAddress {
+            end.copyMemory(from: source, byteCount: EndpointTable.paddedBytes)
+        } else if let source = at.baseAddress {
+            end.copyMemory(from: source, byteCount: at.count)
+        }
+        commit(ContactHead.byteCount + NodeID.byteCount + at.count)
     }
 
     /// `Found` up to its list of contacts: `contacts` of them must follow.

@@ -156,7 +156,7 @@ extension NodeID {
     }
 
     /// The 64 bits that begin at bit `first` (0...256); zeros past the end.
-    @inlinable
+    @inlinable @inline(__always)
     func word(fromBit first: Int) -> UInt64 {
         let shift = UInt64(first & 63)
         let high: UInt64

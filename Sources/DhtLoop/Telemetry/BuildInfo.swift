@@ -2,15 +2,17 @@
 // RO:WHY   /version, dht_build_info and overlay_build_info say the same.
 // RO:METRICS  dht_build_info, overlay_build_info
 
+import CBuildInfo
+
 /// What one build of a service can say of itself.
 public struct BuildInfo: Equatable, Sendable {
     /// `svc-dht` or `svc-overlay`.
     public let service: String
     /// The release, as CHANGELOG names it.
     public let version: String
-    /// Abbreviated commit; `unknown` outside a checkout.
+    /// Abbreviated commit; `unknown` when the build was not told.
     public let git: String
-    /// When it was built, RFC 3339 in UTC; `unknown` where the build does not say.
+    /// Date of that commit, so that one commit builds to the same bytes twice.
     public let built: String
     /// Package traits that were on.
     public let features: [String]
@@ -21,5 +23,12 @@ public struct BuildInfo: Equatable, Sendable {
         self.git = git
         self.built = built
         self.features = features
+    }
+
+    /// This build, as `service`.
+    public static func current(service: String) -> BuildInfo {
+        BuildInfo(
+            service: service, version: "0.1.0", git: String(cString: svc_build_git()),
+            built: String(cString: svc_build_date()))
     }
 }

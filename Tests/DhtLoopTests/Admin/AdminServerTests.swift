@@ -3,70 +3,18 @@ import Testing
 
 @testable import DhtLoop
 
-/// A node's admin port on a loop of its own.
-private final class Port {
-    let loop: EventLoop
-    let node = FakeNode()
-    let server: AdminServer
-
-    init(maxValueBytes: Int = 65_536) throws {
-        loop = try EventLoop()
-        server = try AdminServer(
-            loop: loop, address: #require(SocketAddress("127.0.0.1:0")), node: node,
-            build: BuildInfo(
-                service: "svc-dht", version: "1.2.3", git: "abc", built: "now", features: ["pq"]),
-            maxValueBytes: maxValueBytes)
-    }
-
-    deinit { server.stop() }
-
-    func client() throws -> HttpTestClient {
-        try HttpTestClient(server.address) { [loop] in loop.turn(maxWaitUs: 10_000) }
-    }
-
-    /// One request on a connection of its own.
-    func ask(_ method: String, _ target: String, headers: [String] = [], body: [UInt8]? = nil) throws
-        -> HttpTestResponse
-    {
-        let client = try client()
-        client.request(method, target, headers: headers, body: body)
-        return try #require(client.response(toHead: method == "HEAD"))
-    }
-
-    /// Answers every call from within it.
-    func answerAtOnce(_ outcome: PutOutcome) {
-        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
-    }
-
-    func answerAtOnce(_ outcome: GetOutcome) {
-        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
-    }
-
-    /// Answers every get with `value` from within it.
-    func answerAtOnce(value: [UInt8]) {
-        node.onCall = { [unowned self] in found(value, $0) }
-    }
-
-    func found(_ value: [UInt8], _ ticket: AdminTicket) {
-        value.withUnsafeBytes { bytes in
-            let found = FoundValue(bytes: bytes, seq: 7, ttlSeconds: 60)
-            server.complete(ticket, .found(found, .fake), nowUs: loop.nowUs)
-        }
-    }
-}
-
 @Suite("AdminServer")
 struct AdminServerTests {
     @Test("healthz says ok while the loop turns")
     func health() throws {
-        let response = try Port().ask("GET", "/healthz")
+        let response = try TestPort().ask("GET", "/healthz")
         #expect(response.status == 200 && response.text == "ok")
         #expect(response.headers["content-type"] == "text/plain; charset=utf-8")
     }
 
     @Test("readyz is 200 or 503 with Retry-After, and shows every gate with its numbers")
     func readiness() throws {
-        let port = try Port()
+        let port = try TestPort()
         typealias Gate = ReadinessReport.Gate
         port.node.readiness = ReadinessReport(gates: [Gate("listeners_bound", isOpen: true)])
         let ready = try port.ask("GET", "/readyz")
@@ -92,14 +40,14 @@ struct AdminServerTests {
 
     @Test("metrics are the text format, version 0.0.4")
     func metrics() throws {
-        let response = try Port().ask("GET", "/metrics")
+        let response = try TestPort().ask("GET", "/metrics")
         #expect(response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
         #expect(response.text.contains("fake 1\n"))
     }
 
     @Test("version names the build")
     func version() throws {
-        let response = try Port().ask("GET", "/version")
+        let response = try TestPort().ask("GET", "/version")
         #expect(
             response.text
                 == #"{"service":"svc-dht","version":"1.2.3","git":"abc","built":"now","features":["pq"]}"#
@@ -109,7 +57,7 @@ struct AdminServerTests {
     @Test(
         "HEAD has the headers of GET and no body", arguments: ["/healthz", "/readyz", "/metrics", "/version"])
     func head(path: String) throws {
-        let port = try Port()
+        let port = try TestPort()
         let head = try port.ask("HEAD", path)
         let get = try port.ask("GET", path)
         #expect(head.status == get.status && head.body.isEmpty)
@@ -120,7 +68,7 @@ struct AdminServerTests {
         "a path that is not there is 404 with a hint",
         arguments: ["/", "/healthz/", "/dht/kv", "/dht/kv/", "/dht/kv/a/b", "/dht%2Fkv/a", "//healthz"])
     func noSuchPath(path: String) throws {
-        let response = try Port().ask("GET", path)
+        let response = try TestPort().ask("GET", path)
         #expect(response.status == 404)
         #expect(response.text.hasPrefix(#"{"error":"no such path","hint":"there are /healthz, "#))
     }
@@ -132,7 +80,7 @@ struct AdminServerTests {
             ("DELETE", "/dht/kv/a", "GET, HEAD, PUT"),
         ])
     func otherMethod(method: String, path: String, allow: String) throws {
-        let response = try Port().ask(method, path, body: [1, 2, 3])
+        let response = try TestPort().ask(method, path, body: [1, 2, 3])
         #expect(response.status == 405 && response.headers["allow"] == allow)
         #expect(response.text == #"{"error":"method not allowed","hint":"use \#(allow)"}"# + "\n")
     }
@@ -142,9 +90,12 @@ struct AdminServerTests {
         let loop = try EventLoop()
         let backend = FakeNode()
         let server = try AdminServer(
-            loop: loop, address: #require(SocketAddress("[::1]:0")), backend: backend as any AdminBackend,
+            loop: loop, address: #require(SocketAddress("127.0.0.1:0")), backend: backend as any AdminBackend,
             build: BuildInfo(service: "svc-overlay", version: "1", git: "a", built: "b"))
-        defer { server.stop() }
+        defer {
+            server.stop()
+            loop.turn(maxWaitUs: 0)
+        }
         let client = try HttpTestClient(server.address) { loop.turn(maxWaitUs: 10_000) }
         client.request("GET", "/dht/kv/a")
         #expect(client.response()?.status == 404)
@@ -159,7 +110,7 @@ struct AdminServerValueTests {
 
     @Test("a put hands over key, value and ttl, and tells what became of it")
     func put() throws {
-        let port = try Port()
+        let port = try TestPort()
         port.answerAtOnce(.done(.fake(acks: 3)))
         let value: [UInt8] = [0, 255, 10, 13]
         let response = try port.ask("PUT", "/dht/kv/greeting?ttl_secs=60", body: value)
@@ -173,7 +124,7 @@ struct AdminServerValueTests {
 
     @Test("a put under the wanted acks is 202 and names who failed; one that nobody stored is 503")
     func partialPut() throws {
-        let port = try Port()
+        let port = try TestPort()
         let failure = PutReport.Failure(peer: Self.peer, cause: "timeout")
         port.answerAtOnce(.done(.fake(acks: 2, failures: [failure])))
         let partial = try port.ask("PUT", "/dht/kv/a", body: [1])
@@ -187,7 +138,7 @@ struct AdminServerValueTests {
 
     @Test("keys are taken literally, hashed, and decoded from their escapes")
     func keys() throws {
-        let port = try Port()
+        let port = try TestPort()
         port.answerAtOnce(.notFound(.fake))
         for text in [KeyTextTests.hex, "b3:" + KeyTextTests.hex, "a%2Fb%20%00", "%e2%82%ac", "+"] {
             _ = try port.ask("GET", "/dht/kv/" + text)
@@ -200,7 +151,7 @@ struct AdminServerValueTests {
         "a broken escape or ttl is 400 and reaches nobody",
         arguments: ["%", "%4", "a%zz", "%4%", "a?ttl_secs=x"])
     func badRequest(target: String) throws {
-        let port = try Port()
+        let port = try TestPort()
         let response = try port.ask("PUT", "/dht/kv/" + target, body: [1])
         #expect(response.status == 400 && response.text.contains(#""hint":"#))
         #expect(port.node.puts.isEmpty)
@@ -208,7 +159,7 @@ struct AdminServerValueTests {
 
     @Test("a get that waits is answered when its value comes, to the byte")
     func suspendedGet() throws {
-        let port = try Port()
+        let port = try TestPort()
         let client = try port.client()
         client.request("GET", "/dht/kv/a")
         while port.node.tickets.isEmpty { client.exchange() }
@@ -224,7 +175,7 @@ struct AdminServerValueTests {
 
     @Test("an empty value is found and is not the same as none")
     func emptyValue() throws {
-        let port = try Port()
+        let port = try TestPort()
         port.answerAtOnce(.done(.fake(acks: 1, wanted: 1)))
         #expect(try port.ask("PUT", "/dht/kv/a", body: []).status == 200)
         #expect(try port.ask("PUT", "/dht/kv/a").status == 200)
@@ -236,7 +187,7 @@ struct AdminServerValueTests {
 
     @Test("json=1 wraps a value: text as it is, other bytes as base64")
     func wrapped() throws {
-        let port = try Port()
+        let port = try TestPort()
         port.answerAtOnce(value: Array("é\"".utf8))
         let key = KeyText.key("a")
         let head = #"{"key":"\#(key)","seq":7,"ttl_secs":60,"hops":2,"elapsed_ms":1.5,"#
@@ -252,7 +203,7 @@ struct AdminServerValueTests {
 
     @Test("not found, timed out and refused are told apart")
     func misses() throws {
-        let port = try Port()
+        let port = try TestPort()
         let outcomes: [(GetOutcome, Int, String)] = [
             (.notFound(.fake), 404, "not found"), (.timedOut(.fake), 504, "timed out"),
             (.refused(.busy(retryAfterSeconds: 3)), 503, "busy"),
@@ -269,7 +220,7 @@ struct AdminServerValueTests {
 
     @Test("a put while not ready is 503 and reaches nobody; a get is tried all the same")
     func notReady() throws {
-        let port = try Port()
+        let port = try TestPort()
         port.node.readiness = ReadinessReport(
             gates: [ReadinessReport.Gate("routing_ready", isOpen: false)], retryAfterSeconds: 5)
         let response = try port.ask("PUT", "/dht/kv/a", body: [1])
@@ -281,7 +232,7 @@ struct AdminServerValueTests {
 
     @Test("a value at the limit is taken, one byte more is 413 with the limit", arguments: [1, 100, 65_536])
     func valueLimit(limit: Int) throws {
-        let port = try Port(maxValueBytes: limit)
+        let port = try TestPort(maxValueBytes: limit)
         port.answerAtOnce(.done(.fake(acks: 3)))
         let value = (0..<limit).map { UInt8(truncatingIfNeeded: $0) }
         #expect(try port.ask("PUT", "/dht/kv/a", body: value).status == 200)
@@ -293,7 +244,7 @@ struct AdminServerValueTests {
 
     @Test("a body of unknown length is limited as it comes")
     func chunkedBody() throws {
-        let port = try Port(maxValueBytes: 8)
+        let port = try TestPort(maxValueBytes: 8)
         port.answerAtOnce(.done(.fake(acks: 3)))
         let head = "PUT /dht/kv/a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
         let client = try port.client()
@@ -307,7 +258,7 @@ struct AdminServerValueTests {
 
     @Test("a client that asks before it sends too much is told at once")
     func expectContinue() throws {
-        let port = try Port(maxValueBytes: 8)
+        let port = try TestPort(maxValueBytes: 8)
         let client = try port.client()
         client.send("PUT /dht/kv/a HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
         #expect(client.response()?.status == 413)
@@ -315,7 +266,7 @@ struct AdminServerValueTests {
 
     @Test("a body announced as huge is refused without waiting for it")
     func hugeBody() throws {
-        let port = try Port()
+        let port = try TestPort()
         let client = try port.client()
         client.send("PUT /dht/kv/a HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999\r\n\r\n")
         #expect(client.response()?.status == 413)
@@ -326,7 +277,7 @@ struct AdminServerValueTests {
 struct AdminServerLifeTests {
     @Test("a client that goes away while its call runs leaves nothing behind")
     func clientGoesAway() throws {
-        let port = try Port()
+        let port = try TestPort()
         let client = try port.client()
         client.request("GET", "/dht/kv/a")
         while port.node.tickets.isEmpty { client.exchange() }
@@ -343,7 +294,7 @@ struct AdminServerLifeTests {
 
     @Test("a ticket answers its own request once, and never the next one of the same connection")
     func staleTicket() throws {
-        let port = try Port()
+        let port = try TestPort()
         let client = try port.client()
         client.request("GET", "/dht/kv/a")
         while port.node.tickets.isEmpty { client.exchange() }
@@ -362,7 +313,7 @@ struct AdminServerLifeTests {
 
     @Test("calls of many clients are answered in any order")
     func manyClients() throws {
-        let port = try Port()
+        let port = try TestPort()
         let clients = try (0..<20).map { _ in try port.client() }
         for (index, client) in clients.enumerated() {
             client.request("GET", "/dht/kv/\(index)")
@@ -376,7 +327,7 @@ struct AdminServerLifeTests {
 
     @Test("requests that come in one piece are answered one by one")
     func pipelining() throws {
-        let port = try Port()
+        let port = try TestPort()
         port.answerAtOnce(value: [7])
         let client = try port.client()
         for _ in 0..<3 {
@@ -391,7 +342,7 @@ struct AdminServerLifeTests {
 
     @Test("stopping answers what waits and closes")
     func stop() throws {
-        let port = try Port()
+        let port = try TestPort()
         let client = try port.client()
         client.request("GET", "/dht/kv/a")
         while port.node.tickets.isEmpty { client.exchange() }
@@ -405,7 +356,7 @@ struct AdminServerLifeTests {
 
     @Test("an idle port has no timer, an open connection has one")
     func idle() throws {
-        let port = try Port()
+        let port = try TestPort()
         let client = try port.client()
         client.request("GET", "/healthz")
         #expect(client.response()?.status == 200)
@@ -435,7 +386,7 @@ struct AdminServerLifeTests {
 
     @Test("what is no HTTP is refused and counted", arguments: NoHttp.allCases)
     func notHttp(kind: NoHttp) throws {
-        let port = try Port()
+        let port = try TestPort()
         let client = try port.client()
         client.send(kind.text)
         if let response = client.response() { #expect(response.status >= 400) }

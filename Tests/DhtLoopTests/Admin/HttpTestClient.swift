@@ -1,5 +1,7 @@
 // RO:WHAT  A client and a service for the tests of the admin port, all on the test's own thread.
+import CEpoll
 import Glibc
+import Testing
 
 @testable import DhtLoop
 
@@ -140,4 +142,60 @@ extension PutReport {
 
 extension SearchReport {
     static let fake = SearchReport(hops: 2, elapsedUs: 1500)
+}
+
+/// A node's admin port on a loop of its own.
+final class TestPort {
+    let loop: EventLoop
+    let node = FakeNode()
+    let server: AdminServer
+
+    init(maxValueBytes: Int = 65_536) throws {
+        loop = try EventLoop()
+        server = try AdminServer(
+            loop: loop, address: #require(SocketAddress("127.0.0.1:0")), node: node,
+            build: BuildInfo(
+                service: "svc-dht", version: "1.2.3", git: "abc", built: "now", features: ["pq"]),
+            maxValueBytes: maxValueBytes)
+    }
+
+    deinit {
+        server.stop()
+        // A loop lets go of what was detached at the end of a turn.
+        loop.turn(maxWaitUs: 0)
+    }
+
+    func client() throws -> HttpTestClient {
+        try HttpTestClient(server.address) { [loop] in loop.turn(maxWaitUs: 10_000) }
+    }
+
+    /// One request on a connection of its own.
+    func ask(_ method: String, _ target: String, headers: [String] = [], body: [UInt8]? = nil) throws
+        -> HttpTestResponse
+    {
+        let client = try client()
+        client.request(method, target, headers: headers, body: body)
+        return try #require(client.response(toHead: method == "HEAD"))
+    }
+
+    /// Answers every call from within it.
+    func answerAtOnce(_ outcome: PutOutcome) {
+        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
+    }
+
+    func answerAtOnce(_ outcome: GetOutcome) {
+        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
+    }
+
+    /// Answers every get with `value` from within it.
+    func answerAtOnce(value: [UInt8]) {
+        node.onCall = { [unowned self] in found(value, $0) }
+    }
+
+    func found(_ value: [UInt8], _ ticket: AdminTicket) {
+        value.withUnsafeBytes { bytes in
+            let found = FoundValue(bytes: bytes, seq: 7, ttlSeconds: 60)
+            server.complete(ticket, .found(found, .fake), nowUs: loop.nowUs)
+        }
+    }
 }

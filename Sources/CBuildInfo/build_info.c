@@ -1,0 +1,5 @@
+#include "build_info.h"
+
+const char *svc_build_git(void) { return SVC_BUILD_GIT; }
+
+const char *svc_build_date(void) { return SVC_BUILD_DATE; }

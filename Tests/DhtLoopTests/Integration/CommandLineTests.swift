@@ -1,0 +1,128 @@
+// RO:WHAT  The commands as processes: what they print, and the codes they end with.
+import Testing
+
+@testable import DhtLoop
+
+@Suite("Command line")
+struct CommandLineTests {
+    private let port: TestPort
+
+    init() throws { port = try TestPort() }
+
+    /// Runs svc-dht against the test's node.
+    private func run(
+        _ arguments: String..., environment: [String: String] = [:], input: [UInt8] = []
+    ) throws -> ChildResult {
+        let variables = environment.merging(["RON_DHT_ADDR": port.server.address.description]) { own, _ in own
+        }
+        let child = ChildProcess("svc-dht", arguments, environment: variables, input: input)
+        return try #require(child.wait { port.loop.turn(maxWaitUs: 10_000) })
+    }
+
+    @Test("put hands over its argument, a file or standard input, and says what became of it")
+    func put() throws {
+        port.answerAtOnce(.done(.fake(acks: 3)))
+        let result = try run("put", "greeting", "hello")
+        #expect(result.code == 0 && result.errors.isEmpty)
+        let key = KeyText.key("greeting")
+        #expect(result.text == "stored \(key) on 3 of 3 nodes, for 60 s, in 1.234 ms\n")
+        let binary: [UInt8] = [0, 255, 10, 0]
+        #expect(try run("put", "binary", "-", "--ttl-secs", "5", input: binary).code == 0)
+        #expect(try run("put", "a/b %", "--file", "/dev/null").code == 0)
+        #expect(port.node.puts.map(\.value) == [Array("hello".utf8), binary, []])
+        #expect(port.node.puts.map(\.key) == [key, KeyText.key("binary"), KeyText.key("a/b %")])
+        #expect(port.node.puts.map(\.ttlSeconds) == [nil, 5, nil])
+    }
+
+    @Test("put under the wanted copies ends with 1 and names who failed")
+    func partialPut() throws {
+        let peer = NodeID(1, 2, 3, 4)
+        port.answerAtOnce(.done(.fake(acks: 1, failures: [PutReport.Failure(peer: peer, cause: "timeout")])))
+        let result = try run("put", "a", "b")
+        #expect(result.code == 1 && result.text.contains("1 of 3 nodes"))
+        #expect(result.errors.contains("\(peer): timeout"))
+        let json = try run("put", "a", "b", "--json")
+        #expect(json.code == 1 && JsonValue(json.output)?["acks"]?.integer == 1 && json.errors.isEmpty)
+    }
+
+    @Test("get prints the value to the byte")
+    func get() throws {
+        let value = (0...255).map { UInt8($0) }
+        port.answerAtOnce(value: value)
+        let result = try run("get", "a")
+        #expect(result.code == 0 && result.output == value)
+        let json = try run("get", "a", "--json")
+        #expect(json.code == 0 && JsonValue(json.output)?["encoding"]?.text == "base64")
+    }
+
+    @Test("get of what is not there, or not found in time, ends with 1 and prints no value")
+    func misses() throws {
+        port.answerAtOnce(.notFound(.fake))
+        let missing = try run("get", "a")
+        #expect(missing.code == 1 && missing.output.isEmpty)
+        #expect(
+            missing.errors == "svc-dht: not found: the closest nodes all answered and none has this key\n")
+        port.answerAtOnce(.timedOut(.fake))
+        #expect(try run("get", "a").errors.hasPrefix("svc-dht: timed out: "))
+    }
+
+    @Test("status tells ready from not ready, for people, programs and scripts")
+    func status() throws {
+        let address = port.server.address.description
+        let ready = try run("status")
+        #expect(ready.code == 0)
+        #expect(ready.text == "svc-dht 1.2.3 (git abc) at \(address): ready\n  ok  queues_ok\n")
+        typealias Gate = ReadinessReport.Gate
+        port.node.readiness = ReadinessReport(gates: [
+            Gate("queues_ok", isOpen: true),
+            Gate("routing_ready", isOpen: false, numbers: [("sessions", 1), ("entries", 3)]),
+        ])
+        let waiting = try run("status")
+        #expect(waiting.code == 1 && waiting.text.hasSuffix("  no  routing_ready  sessions 1, entries 3\n"))
+        let json = try run("status", "--json")
+        #expect(json.code == 1)
+        let answer = try #require(JsonValue(json.output))
+        #expect(answer["version"]?["service"]?.text == "svc-dht")
+        #expect(answer["readiness"]?["ready"] == .bool(false))
+    }
+
+    @Test("no node is code 4, with what was tried and how to start one")
+    func unreachable() throws {
+        let result = try run("get", "a", "--node", "127.0.0.1:1")
+        #expect(result.code == 4 && result.output.isEmpty)
+        #expect(result.errors.contains("no node answers at 127.0.0.1:1: Connection refused"))
+        #expect(result.errors.contains("svc-dht run --admin-addr 127.0.0.1:1"))
+    }
+
+    @Test(
+        "bad usage is code 2",
+        arguments: [
+            ["--bogus"], ["put"], ["put", "a"], ["put", "a", "b", "--file", "c"], ["get"], ["get", ""],
+            ["get", "a", "--node", "nowhere"], ["get", "a", "--timeout", "0"],
+            ["put", "a", "--file", "/nonexistent"],
+            ["run", "--k", "many"], ["--log", "loud"], ["frobnicate"],
+        ])
+    func usage(arguments: [String]) throws {
+        let child = ChildProcess("svc-dht", arguments)
+        let result = try #require(child.wait { port.loop.turn(maxWaitUs: 10_000) })
+        #expect(result.code == 2 && result.output.isEmpty && !result.errors.isEmpty)
+    }
+
+    @Test("a variable that does not parse is code 2 and names itself")
+    func configuration() throws {
+        let result = try run("run", environment: ["RON_DHT_ALPHA": "x"])
+        #expect(result.code == 2)
+        #expect(result.errors == "svc-dht: RON_DHT_ALPHA: \"x\" is not a whole number from 1 to 16\n")
+        let overlay = ChildProcess("svc-overlay", [], environment: ["SVC_OVERLAY_MAX_CONNS": "x"])
+        let second = try #require(overlay.wait { port.loop.turn(maxWaitUs: 10_000) })
+        #expect(second.code == 2 && second.errors.hasPrefix("svc-overlay: SVC_OVERLAY_MAX_CONNS: "))
+    }
+
+    @Test("every setting has its option, and help names its variable")
+    func optionForEachSetting() throws {
+        let help = try run("run", "--help").text
+        for spec in Config.table {
+            #expect(help.contains("--\(spec.flag)") && help.contains("(\(spec.name)"), "\(spec.name)")
+        }
+    }
+}
