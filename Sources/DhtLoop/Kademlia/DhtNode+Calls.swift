@@ -47,7 +47,9 @@ extension DhtNode {
             stats.errors[.overload] += 1
             return nil
         }
-        call.lookup.start(target: target, ownID: config.id, k: config.k, alpha: config.alpha)
+        call.lookup.start(
+            target: target, ownID: config.id, width: kind == .put ? config.replica : config.k, k: config.k,
+            alpha: config.alpha)
         call.deadline = wheel.schedule(
             atUs: nowUs + config.deadlineUs, token: TimerToken(.call, slot: UInt64(call.id.slot)).packed)
         return call

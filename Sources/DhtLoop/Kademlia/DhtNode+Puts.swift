@@ -48,12 +48,15 @@ extension DhtNode {
         if call.result.acks >= call.result.wanted || call.storesInFlight == 0 { finishPut(call, nowUs) }
     }
 
-    /// The next-closest node that answered the lookup; then, once each, those that were silent.
+    /// The next-closest node that answered the lookup; then those it did not come to ask; then, once each,
+    /// those that were silent.
     private func nextReplica(_ call: Call) -> Contact? {
-        while call.storeCursor < call.lookup.peers.count {
-            let peer = call.lookup.peers[call.storeCursor]
+        let peers = call.lookup.peers
+        while call.storeCursor < 2 * peers.count {
+            let peer = peers[call.storeCursor % peers.count]
+            let wanted: Lookup.Progress = call.storeCursor < peers.count ? .answered : .fresh
             call.storeCursor += 1
-            if peer.progress == .answered { return peer.contact }
+            if peer.progress == wanted { return peer.contact }
         }
         return call.storeRetries.popLast()
     }

@@ -1,5 +1,5 @@
 // RO:WHAT  Lookup: one iterative walk towards a key, as a machine.
-// RO:WHY   Kademlia paper, 2.3: ask alpha of the closest known at a time, until the K closest known have all
+// RO:WHY   Kademlia paper, 2.3: ask alpha of the closest known at a time, until the closest known have all
 //          answered. Who is asked next and when to stop is decided here, without a clock or a socket.
 // RO:INVARIANTS  peers are sorted by distance, without duplicates, at most `capacity`; inFlight counts `asked`.
 // RO:TEST  Tests/DhtLoopTests/Kademlia/LookupTests.swift
@@ -33,6 +33,7 @@ public struct Lookup: Sendable {
     public private(set) var answers = 0
     /// The longest chain of referrals to a peer that answered.
     public private(set) var hops = 0
+    private var width = 1
     private var k = 1
     private var alpha = 1
     private var ownID = NodeID.zero
@@ -42,9 +43,11 @@ public struct Lookup: Sendable {
     /// Most peers a walk remembers: enough that K good ones are left when twice as many fail.
     private var capacity: Int { 3 * k + 8 }
 
-    /// Begins a new walk.
-    public mutating func start(target: NodeID, ownID: NodeID, k: Int, alpha: Int) {
-        (self.target, self.ownID, self.k, self.alpha) = (target, ownID, k, alpha)
+    /// Begins a new walk. It ends once the `width` closest known have answered: K to find out that there is
+    /// nothing, REPLICA to find out who should hold a record. `k` of them are what a reply may name.
+    public mutating func start(target: NodeID, ownID: NodeID, width: Int, k: Int, alpha: Int) {
+        (self.target, self.ownID, self.alpha) = (target, ownID, alpha)
+        (self.width, self.k) = (width, k)
         (inFlight, answers, hops) = (0, 0, 0)
         peers.removeAll(keepingCapacity: true)
         peers.reserveCapacity(capacity)
@@ -73,7 +76,7 @@ public struct Lookup: Sendable {
                 return peers[index]
             case .asked, .answered:
                 good += 1
-                if good >= k { return nil }
+                if good >= width { return nil }
             case .silent, .failed:
                 break
             }
@@ -81,7 +84,7 @@ public struct Lookup: Sendable {
         return nil
     }
 
-    /// Whether the K closest known have all answered, silent and failed ones left out.
+    /// Whether the `width` closest known have all answered, silent and failed ones left out.
     public var isFinished: Bool {
         var answered = 0
         for peer in peers {
@@ -89,7 +92,7 @@ public struct Lookup: Sendable {
             case .fresh, .asked: return false
             case .answered:
                 answered += 1
-                if answered >= k { return true }
+                if answered >= width { return true }
             case .silent, .failed: break
             }
         }

@@ -20,6 +20,7 @@ public final class DhtDaemon: SignalOwner {
         let output = LogOutput(format: config.log.format)
         let log = output.logger(service: build.service, level: config.log.level)
         for warning in config.warnings { log.warning("clamped", metadata: ["cause": .string(warning)]) }
+        log.info("config", metadata: config.settings.logFields)
         defer { output.flushRepeats(all: true) }
         do throws(StartError) {
             let daemon = try DhtDaemon(config, build: build, log: log)

@@ -19,6 +19,7 @@ public final class OverlayDaemon: SignalOwner {
         let output = LogOutput(format: config.log.format)
         let log = output.logger(service: build.service, level: config.log.level)
         for warning in config.warnings { log.warning("clamped", metadata: ["cause": .string(warning)]) }
+        log.info("config", metadata: config.settings.logFields)
         defer { output.flushRepeats(all: true) }
         do throws(StartError) {
             try OverlayDaemon(config, build: build, log: log).serve()

@@ -3,7 +3,6 @@
 // RO:INVARIANTS  a line is written whole, or dropped and counted; the rest of a torn one goes out before the next.
 // RO:TEST  Tests/DhtLoopTests/Telemetry/LogTests.swift
 
-import CEpoll
 import Glibc
 
 /// One place where log lines go.

@@ -13,7 +13,7 @@ struct LookupTests {
 
     private func lookup(k: Int, alpha: Int, _ numbers: [UInt64]) -> Lookup {
         var lookup = Lookup()
-        lookup.start(target: .zero, ownID: NodeID(9, 9, 9, 9), k: k, alpha: alpha)
+        lookup.start(target: .zero, ownID: NodeID(9, 9, 9, 9), width: k, k: k, alpha: alpha)
         for number in numbers { lookup.add(contact(number), hop: 1) }
         return lookup
     }
@@ -78,7 +78,7 @@ struct LookupTests {
     func invariants(seed: Int) {
         var generator = SeededGenerator(seed: UInt64(seed))
         var walk = Lookup()
-        walk.start(target: .random(using: &generator), ownID: .zero, k: 8, alpha: 3)
+        walk.start(target: .random(using: &generator), ownID: .zero, width: 8, k: 8, alpha: 3)
         var known: [NodeID] = []
         for _ in 0..<500 {
             switch Int.random(in: 0..<5, using: &generator) {

@@ -1,5 +1,4 @@
 // RO:WHAT  Log lines: fields and their order, folding of repeats, a sink that does not read.
-import CEpoll
 import Glibc
 import Logging
 import Synchronization
