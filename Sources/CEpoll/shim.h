@@ -1,13 +1,24 @@
-// RO:WHAT  The Linux calls under the reactor that Swift's Glibc module leaves out: epoll, eventfd, signalfd.
+// RO:WHAT  The Linux calls under the reactor: epoll, signalfd, eventfd, sockets, writev.
+// RO:WHY   Glibc's Swift overlay leaves out the epoll headers, and hides macros such as EPOLLET.
 #ifndef CEPOLL_SHIM_H
 #define CEPOLL_SHIM_H
 
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
 
-// accept4, which Glibc hides behind _GNU_SOURCE, and a module map cannot define that. Its own name and no
-// <sys/socket.h>: what two modules include textually, Swift finds in only one of them.
-extern int cepoll_accept4(int fd, void *address, void *length, int flags) __asm__("accept4");
+// POSIX.1-2024; older headers hide it behind _GNU_SOURCE, which a module map cannot define.
+extern int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 
 #endif

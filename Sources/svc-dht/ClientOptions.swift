@@ -24,7 +24,7 @@ struct ClientOptions: ParsableArguments {
     /// The flag, else the environment, else the default.
     var address: String {
         if let node { return node }
-        let variable = ProcessEnvironment.variables()["RON_DHT_ADDR"] ?? ""
+        let variable = TextFile.environment()["RON_DHT_ADDR"] ?? ""
         return variable.isEmpty ? Self.defaultNode : variable
     }
 

@@ -21,7 +21,7 @@ struct HttpClient {
         var request = Array("\(method) \(target) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n".utf8)
         request += Array("Content-Length: \(body.count)\r\n\r\n".utf8) + body
         write(request, to: socket)
-        guard let received = FileContent.bytes(descriptor: socket, limit: Self.maxAnswerBytes) else {
+        guard let received = TextFile.bytes(descriptor: socket, limit: Self.maxAnswerBytes) else {
             let reason =
                 errno == EAGAIN ? "no answer in \(timeoutSeconds) s" : String(cString: strerror(errno))
             throw unreachable(reason)

@@ -4,56 +4,55 @@
 // RO:TEST  Tests/DhtLoopTests/Integration/CommandLineTests.swift
 
 import ArgumentParser
-import DhtLoop
 
 struct NodeOptions: ParsableArguments {
-    @Option(help: .setting("RON_DHT_BOOTSTRAP"))
+    @Option(help: "Overlay endpoints to attach to, separated by commas; none for none. (RON_DHT_BOOTSTRAP)")
     var bootstrap: String?
-    @Option(help: .setting("RON_DHT_PEERS_FILE"))
+    @Option(help: "File of \"<peer id> <host:port>\" lines. (RON_DHT_PEERS_FILE)")
     var peersFile: String?
-    @Option(help: .setting("RON_DHT_EMBED_OVERLAY"))
+    @Option(help: "Run a switch inside the node, listening on HOST:PORT. (RON_DHT_EMBED_OVERLAY)")
     var embedOverlay: String?
-    @Option(help: .setting("RON_DHT_ADVERTISE"))
+    @Option(help: "Endpoint that others are told to reach this node by. (RON_DHT_ADVERTISE)")
     var advertise: String?
-    @Option(help: .setting("RON_DHT_NODE_ID"))
+    @Option(help: "Fixed node id, 64 hexadecimal digits. (RON_DHT_NODE_ID)")
     var nodeId: String?
-    @Option(help: .setting("RON_DHT_NET"))
+    @Option(help: "Network id. (RON_DHT_NET)")
     var net: String?
-    @Option(help: .setting("RON_DHT_K"))
+    @Option(help: "Bucket size, and nodes that a lookup converges on. (RON_DHT_K)")
     var k: String?
-    @Option(help: .setting("RON_DHT_ALPHA"))
+    @Option(help: "Lookup parallelism. (RON_DHT_ALPHA)")
     var alpha: String?
-    @Option(help: .setting("RON_DHT_BETA"))
+    @Option(help: "Extra queries when a peer is slower than usual. (RON_DHT_BETA)")
     var beta: String?
-    @Option(help: .setting("RON_DHT_TIMEOUT_MS"))
+    @Option(help: "Upper bound of one RPC, in milliseconds. (RON_DHT_TIMEOUT_MS)")
     var timeoutMs: String?
-    @Option(help: .setting("RON_DHT_DEADLINE_MS"))
+    @Option(help: "Upper bound of a whole put or get, in milliseconds. (RON_DHT_DEADLINE_MS)")
     var deadlineMs: String?
-    @Option(help: .setting("RON_DHT_REPLICA"))
+    @Option(help: "Nodes that store a record. (RON_DHT_REPLICA)")
     var replica: String?
-    @Option(help: .setting("RON_DHT_TTL_SECS"))
+    @Option(help: "Life of a record, in seconds. (RON_DHT_TTL_SECS)")
     var ttlSecs: String?
-    @Option(help: .setting("RON_DHT_REPUBLISH_SECS"))
+    @Option(help: "Time between refreshes by the publisher, in seconds. (RON_DHT_REPUBLISH_SECS)")
     var republishSecs: String?
-    @Option(help: .setting("RON_DHT_MAX_VALUE"))
+    @Option(help: "Largest value taken, in bytes. (RON_DHT_MAX_VALUE)")
     var maxValue: String?
-    @Option(help: .setting("RON_DHT_MEM_MAX"))
+    @Option(help: "Budget of stored records, in bytes. (RON_DHT_MEM_MAX)")
     var memMax: String?
-    @Flag(help: .setting("RON_AMNESIA"))
+    @Flag(help: "Keep everything in memory, write nothing to disk. (RON_AMNESIA)")
     var amnesia = false
-    @Option(help: .setting("RON_DHT_TX_WATERMARK"))
+    @Option(help: "Send queue depth, of 128, above which the node is not ready. (RON_DHT_TX_WATERMARK)")
     var txWatermark: String?
-    @Option(help: .setting("RON_DHT_READY_PEERS"))
+    @Option(help: "Sessions that make the node ready. (RON_DHT_READY_PEERS)")
     var readyPeers: String?
-    @Option(help: .setting("RON_DHT_READY_ENTRIES"))
+    @Option(help: "Routing table entries that make the node ready. (RON_DHT_READY_ENTRIES)")
     var readyEntries: String?
-    @Option(help: .setting("RON_DHT_ADMIN_ADDR"))
+    @Option(help: "Where admin HTTP listens. (RON_DHT_ADMIN_ADDR)")
     var adminAddr: String?
-    @Option(help: .setting("RON_DHT_DRAIN_MS"))
+    @Option(help: "Time to finish running calls on SIGTERM, in milliseconds. (RON_DHT_DRAIN_MS)")
     var drainMs: String?
-    @Option(help: .setting("RON_DHT_LOG"))
+    @Option(help: "Least level that is logged. (RON_DHT_LOG)")
     var log: String?
-    @Option(help: .setting("RON_DHT_LOG_FORMAT"))
+    @Option(help: "Log lines as json or text. (RON_DHT_LOG_FORMAT)")
     var logFormat: String?
 
     /// What was given, by the name of its variable.
@@ -72,9 +71,4 @@ struct NodeOptions: ParsableArguments {
         ]
         return given.compactMapValues { $0 }
     }
-}
-
-extension ArgumentHelp {
-    /// What the table of settings says of one.
-    fileprivate static func setting(_ name: String) -> ArgumentHelp { ArgumentHelp(Config.help(name)) }
 }

@@ -45,8 +45,8 @@ struct Put: ParsableCommand {
         let source = file ?? "standard input"
         let content: [UInt8]?
         switch (file, value) {
-        case (let file?, _): content = FileContent.bytes(file, limit: Self.maxValueBytes)
-        case (nil, "-"): content = FileContent.bytes(descriptor: STDIN_FILENO, limit: Self.maxValueBytes)
+        case (let file?, _): content = TextFile.bytes(file, limit: Self.maxValueBytes)
+        case (nil, "-"): content = TextFile.bytes(descriptor: STDIN_FILENO, limit: Self.maxValueBytes)
         case (nil, let value): content = Array((value ?? "").utf8)
         }
         guard let content else {

@@ -15,8 +15,8 @@ struct Run: ParsableCommand {
         let config: Config
         do {
             config = try Config(
-                flags: options.settings, environment: ProcessEnvironment.variables(),
-                readFile: { FileContent.text($0) })
+                flags: options.settings, environment: TextFile.environment(),
+                readFile: { TextFile.read($0) })
         } catch {
             throw CommandFailure(code: .usage, message: error.description)
         }

@@ -15,23 +15,23 @@ struct SvcOverlay: ParsableCommand {
             """,
         version: versionText)
 
-    @Option(help: .setting("SVC_OVERLAY_LISTEN_ADDR"))
+    @Option(help: "Where overlay sessions are accepted. (SVC_OVERLAY_LISTEN_ADDR)")
     var listenAddr: String?
-    @Option(help: .setting("SVC_OVERLAY_HTTP_ADDR"))
+    @Option(help: "Where admin HTTP listens. (SVC_OVERLAY_HTTP_ADDR)")
     var httpAddr: String?
-    @Option(help: .setting("SVC_OVERLAY_MAX_CONNS"))
+    @Option(help: "Sessions held at most. (SVC_OVERLAY_MAX_CONNS)")
     var maxConns: String?
-    @Option(help: .setting("RON_OVERLAY_TX_WATERMARK"))
+    @Option(help: "Send queue depth, of 128, above which the switch is not ready. (RON_OVERLAY_TX_WATERMARK)")
     var txWatermark: String?
-    @Option(help: .setting("RON_OVERLAY_HANDSHAKE_MS"))
+    @Option(help: "Time a connection has to say HELLO, in milliseconds. (RON_OVERLAY_HANDSHAKE_MS)")
     var handshakeMs: String?
-    @Option(help: .setting("SVC_OVERLAY_LOG"))
+    @Option(help: "Least level that is logged. (SVC_OVERLAY_LOG)")
     var log: String?
-    @Option(help: .setting("SVC_OVERLAY_LOG_FORMAT"))
+    @Option(help: "Log lines as json or text. (SVC_OVERLAY_LOG_FORMAT)")
     var logFormat: String?
 
     func run() throws {
-        let config = try OverlayConfig(flags: settings, environment: ProcessEnvironment.variables())
+        let config = try OverlayConfig(flags: settings, environment: TextFile.environment())
         let code = OverlayDaemon.run(config, build: .current(service: "svc-overlay"))
         // The daemon has logged why.
         if code != .ok { throw ArgumentParser.ExitCode(code.rawValue) }
@@ -52,9 +52,4 @@ struct SvcOverlay: ParsableCommand {
         let build = BuildInfo.current(service: "svc-overlay")
         return "\(build.service) \(build.version) (git \(build.git), \(build.built))"
     }
-}
-
-extension ArgumentHelp {
-    /// What the table of settings says of one.
-    fileprivate static func setting(_ name: String) -> ArgumentHelp { ArgumentHelp(OverlayConfig.help(name)) }
 }

@@ -29,7 +29,7 @@ struct HttpLimits {
 struct HttpStats: Equatable {
     /// Requests that were given to the handler.
     var requests: UInt64 = 0
-    /// Requests that libmicrohttpd refused: bad syntax, a head that is too long.
+    /// Requests refused before their handler: bad syntax, a head that is too long, and bodies over their limit.
     var refused: UInt64 = 0
     /// Requests whose client went away before it had its answer.
     var aborted: UInt64 = 0
@@ -43,8 +43,7 @@ struct HttpStats: Equatable {
 final class HttpServer {
     private let handler: HttpHandler
     private let limits: HttpLimits
-    /// Where the library's messages go. It keeps the address, so this has memory of its own.
-    private var log: UnsafeMutablePointer<svc_mhd_log>?
+    private let log = UnsafeMutablePointer<svc_mhd_log>.allocate(capacity: 1)
     private var daemon: OpaquePointer?
     private var exchanges: [HttpExchange] = []
     private var freeSlots: [Int] = []
@@ -78,14 +77,12 @@ final class HttpServer {
 
     deinit {
         stop()
-        log?.deallocate()
+        log.deallocate()
     }
 
     private func start(_ listener: Int32) {
         let context = Unmanaged.passUnretained(self).toOpaque()
-        let log = UnsafeMutablePointer<svc_mhd_log>.allocate(capacity: 1)
         log.initialize(to: svc_mhd_log(message: onMessage, context: context))
-        self.log = log
         daemon = svc_mhd_start(
             listener,
             svc_mhd_limits(
@@ -211,6 +208,7 @@ extension HttpServer {
     fileprivate func completed(_ exchange: HttpExchange) -> Bool {
         guard exchange.phase == .receiving else { return false }
         stats.requests += 1
+        if exchange.bodyFault != nil { stats.refused += 1 }
         exchange.respond(handler, nowUs: nowUs)
         if exchange.phase == .suspended { exchange.deadlineUs = .max }
         return true

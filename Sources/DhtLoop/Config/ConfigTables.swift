@@ -4,9 +4,6 @@
 // RO:CONFIG  RON_DHT_*, SVC_OVERLAY_*, RON_OVERLAY_*
 
 extension Config {
-    /// What `--help` says of a setting.
-    public static func help(_ name: String) -> String { table.first { $0.name == name }?.help ?? "" }
-
     static let table: [SettingSpec] =
         (networkRows + lookupRows + recordRows + readinessRows + processRows).map(\.withServiceFallback)
 
@@ -14,113 +11,110 @@ extension Config {
         SettingSpec(
             name: "RON_DHT_BOOTSTRAP", flag: "bootstrap", fallbacks: ["RON_DHT_SEEDS", "DHT_SEEDS"],
             kind: .endpoints(limit: Tuning.bootstrapEntries), initial: .text(Tuning.bootstrap),
-            meaning: "Overlay endpoints to attach to, separated by commas"),
+            meaning: "overlay endpoints to attach to, separated by commas"),
         SettingSpec(
             name: "RON_DHT_PEERS_FILE", flag: "peers-file", kind: .text, initial: .nothing,
-            meaning: "File of \"<peer id> <host:port>\" lines for logical ids in the bootstrap list"),
+            meaning: "file of \"<peer id> <host:port>\" lines for logical ids in the bootstrap list"),
         SettingSpec(
             name: "RON_DHT_EMBED_OVERLAY", flag: "embed-overlay", kind: .listenAddress, initial: .nothing,
-            meaning: "Run a switch inside the node, listening here"),
+            meaning: "run a switch inside the node, listening here"),
         SettingSpec(
             name: "RON_DHT_ADVERTISE", flag: "advertise", kind: .endpoint, initial: .nothing,
-            meaning: "Endpoint that others are told to reach this node by"),
+            meaning: "endpoint that others are told to reach this node by"),
         SettingSpec(
             name: "RON_DHT_NODE_ID", flag: "node-id", kind: .nodeID, initial: .nothing,
-            meaning: "Fixed node id, 64 hexadecimal digits; random without it"),
+            meaning: "fixed node id, 64 hexadecimal digits; random without it"),
         SettingSpec(
             name: "RON_DHT_NET", flag: "net", kind: .integer(least: .number(0), most: .number(.max)),
-            initial: .number(Tuning.network), meaning: "Network id; nodes of other networks are not heard"),
+            initial: .number(Tuning.network), meaning: "network id; nodes of other networks are not heard"),
     ]
 
     private static let lookupRows = [
         SettingSpec(
             name: "RON_DHT_K", flag: "k", fallbacks: ["DHT_K"], kind: .within(Tuning.kRange),
-            initial: .number(Tuning.k), meaning: "Bucket size, and nodes that a lookup converges on"),
+            initial: .number(Tuning.k), meaning: "bucket size, and nodes that a lookup converges on"),
         SettingSpec(
             name: "RON_DHT_ALPHA", flag: "alpha", fallbacks: ["DHT_ALPHA"],
             kind: .integer(least: .number(1), most: .leastOf(Tuning.alphaMax, "RON_DHT_K")),
-            initial: .number(Tuning.alpha), meaning: "Lookup parallelism"),
+            initial: .number(Tuning.alpha), meaning: "lookup parallelism"),
         SettingSpec(
             name: "RON_DHT_BETA", flag: "beta", fallbacks: ["DHT_BETA"],
             kind: .integer(least: .number(0), most: .setting("RON_DHT_ALPHA")),
-            initial: .number(Tuning.beta), meaning: "Extra queries when a peer is slower than usual"),
+            initial: .number(Tuning.beta), meaning: "extra queries when a peer is slower than usual"),
         SettingSpec(
             name: "RON_DHT_TIMEOUT_MS", flag: "timeout-ms", kind: .within(Tuning.timeoutMsRange),
-            initial: .number(Tuning.timeoutMs), meaning: "Upper bound of one RPC, in milliseconds"),
+            initial: .number(Tuning.timeoutMs), meaning: "upper bound of one RPC, in milliseconds"),
         SettingSpec(
             name: "RON_DHT_DEADLINE_MS", flag: "deadline-ms", fallbacks: ["DHT_DEADLINE_MS"],
             kind: .within(Tuning.deadlineMsRange), initial: .number(Tuning.deadlineMs),
-            meaning: "Upper bound of a whole put or get, in milliseconds"),
+            meaning: "upper bound of a whole put or get, in milliseconds"),
     ]
 
     private static let recordRows = [
         SettingSpec(
             name: "RON_DHT_REPLICA", flag: "replica",
             kind: .integer(least: .number(1), most: .setting("RON_DHT_K")),
-            initial: .number(Tuning.replica), meaning: "Nodes that store a record"),
+            initial: .number(Tuning.replica), meaning: "nodes that store a record"),
         SettingSpec(
             name: "RON_DHT_TTL_SECS", flag: "ttl-secs", kind: .within(Tuning.ttlSecondsRange),
-            initial: .number(Tuning.ttlSeconds), meaning: "Life of a record, in seconds"),
+            initial: .number(Tuning.ttlSeconds), meaning: "life of a record, in seconds"),
         SettingSpec(
             name: "RON_DHT_REPUBLISH_SECS", flag: "republish-secs", kind: .within(Tuning.ttlSecondsRange),
             initial: .number(Tuning.republishSeconds),
-            meaning: "Time between refreshes by the publisher, in seconds"),
+            meaning: "time between refreshes by the publisher, in seconds"),
         SettingSpec(
             name: "RON_DHT_MAX_VALUE", flag: "max-value", kind: .within(Tuning.maxValueBytesRange),
-            initial: .number(Tuning.maxValueBytes), meaning: "Largest value taken, in bytes"),
+            initial: .number(Tuning.maxValueBytes), meaning: "largest value taken, in bytes"),
         SettingSpec(
             name: "RON_DHT_MEM_MAX", flag: "mem-max", kind: .within(Tuning.memoryBytesRange),
-            initial: .number(Tuning.memoryBytes), meaning: "Budget of stored records, in bytes"),
+            initial: .number(Tuning.memoryBytes), meaning: "budget of stored records, in bytes"),
         SettingSpec(
             name: "RON_AMNESIA", flag: "amnesia", kind: .toggle, initial: .text("0"),
-            meaning: "Keep everything in memory, write nothing to disk"),
+            meaning: "keep everything in memory, write nothing to disk"),
     ]
 
     private static let readinessRows = [
         SettingSpec(
             name: "RON_DHT_TX_WATERMARK", flag: "tx-watermark", kind: .within(Tuning.txWatermarkRange),
-            initial: .number(Tuning.txWatermark), meaning: "Send queue depth, of 128, above which not ready"),
+            initial: .number(Tuning.txWatermark), meaning: "send queue depth, of 128, above which not ready"),
         SettingSpec(
             name: "RON_DHT_READY_PEERS", flag: "ready-peers", kind: .within(Tuning.readyPeersRange),
-            initial: .number(Tuning.readyPeers), meaning: "Sessions that make the node ready"),
+            initial: .number(Tuning.readyPeers), meaning: "sessions that make the node ready"),
         SettingSpec(
             name: "RON_DHT_READY_ENTRIES", flag: "ready-entries",
             kind: .integer(least: .number(0), most: .setting("RON_DHT_K")),
-            initial: .setting("RON_DHT_K"), meaning: "Routing table entries that make the node ready"),
+            initial: .setting("RON_DHT_K"), meaning: "routing table entries that make the node ready"),
     ]
 
     private static let processRows = [
         SettingSpec(
             name: "RON_DHT_ADMIN_ADDR", flag: "admin-addr", fallbacks: ["RON_DHT_ADDR", "DHT_ADMIN_BIND"],
-            kind: .listenAddress, initial: .text(Tuning.adminAddress), meaning: "Where admin HTTP listens"),
+            kind: .listenAddress, initial: .text(Tuning.adminAddress), meaning: "where admin HTTP listens"),
         SettingSpec(
             name: "RON_DHT_DRAIN_MS", flag: "drain-ms", kind: .within(Tuning.drainMsRange),
-            initial: .number(Tuning.drainMs), meaning: "Time to finish running calls on SIGTERM"),
+            initial: .number(Tuning.drainMs), meaning: "time to finish running calls on SIGTERM"),
         .logLevel(name: "RON_DHT_LOG"),
         .logFormat(name: "RON_DHT_LOG_FORMAT"),
     ]
 }
 
 extension OverlayConfig {
-    /// What `--help` says of a setting.
-    public static func help(_ name: String) -> String { table.first { $0.name == name }?.help ?? "" }
-
     static let table = [
         SettingSpec(
             name: "SVC_OVERLAY_LISTEN_ADDR", flag: "listen-addr", kind: .listenAddress,
-            initial: .text(Tuning.overlayListen), meaning: "Where overlay sessions are accepted"),
+            initial: .text(Tuning.overlayListen), meaning: "where overlay sessions are accepted"),
         SettingSpec(
             name: "SVC_OVERLAY_HTTP_ADDR", flag: "http-addr", kind: .listenAddress,
-            initial: .text(Tuning.overlayAdmin), meaning: "Where admin HTTP listens"),
+            initial: .text(Tuning.overlayAdmin), meaning: "where admin HTTP listens"),
         SettingSpec(
             name: "SVC_OVERLAY_MAX_CONNS", flag: "max-conns", kind: .within(Tuning.overlayConnectionsRange),
-            initial: .number(Tuning.overlayConnections), meaning: "Sessions held at most"),
+            initial: .number(Tuning.overlayConnections), meaning: "sessions held at most"),
         SettingSpec(
             name: "RON_OVERLAY_TX_WATERMARK", flag: "tx-watermark", kind: .within(Tuning.txWatermarkRange),
-            initial: .number(Tuning.txWatermark), meaning: "Send queue depth, of 128, above which not ready"),
+            initial: .number(Tuning.txWatermark), meaning: "send queue depth, of 128, above which not ready"),
         SettingSpec(
             name: "RON_OVERLAY_HANDSHAKE_MS", flag: "handshake-ms", kind: .within(Tuning.handshakeMsRange),
-            initial: .number(Tuning.handshakeMs), meaning: "Time a connection has to say HELLO"),
+            initial: .number(Tuning.handshakeMs), meaning: "time a connection has to say HELLO"),
         .logLevel(name: "SVC_OVERLAY_LOG"),
         .logFormat(name: "SVC_OVERLAY_LOG_FORMAT"),
     ]
@@ -138,13 +132,13 @@ extension SettingSpec {
     fileprivate static func logLevel(name: String) -> SettingSpec {
         SettingSpec(
             name: name, flag: "log", kind: .choice(LogConfig.levels, aliases: ["warn": "warning"]),
-            initial: .text(Tuning.logLevel), meaning: "Least level that is logged")
+            initial: .text(Tuning.logLevel), meaning: "least level that is logged")
     }
 
     fileprivate static func logFormat(name: String) -> SettingSpec {
         SettingSpec(
             name: name, flag: "log-format", kind: .choice(LogConfig.formats),
-            initial: .text(Tuning.logFormat), meaning: "Log lines as json or text")
+            initial: .text(Tuning.logFormat), meaning: "log lines as json or text")
     }
 }
 

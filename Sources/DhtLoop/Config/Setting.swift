@@ -42,7 +42,7 @@ struct SettingSpec: Sendable {
     let kind: SettingKind
     /// The value when nobody gives one.
     let initial: Initial
-    /// What it is for, as the beginning of a sentence for people.
+    /// One line for people.
     let meaning: String
 
     /// A default.
@@ -52,33 +52,6 @@ struct SettingSpec: Sendable {
         /// The value another setting got.
         case setting(String)
         case nothing
-    }
-}
-
-extension SettingSpec {
-    /// What `--help` says: meaning, variable, default, and the range of a number.
-    var help: String {
-        var notes = [name]
-        switch initial {
-        case .number(let number): notes.append("default \(number)")
-        case .text(let text): notes.append("default \(text)")
-        case .setting(let other): notes.append("default that of \(other)")
-        case .nothing: break
-        }
-        if case .integer(let least, let most) = kind { notes.append("from \(least) to \(most)") }
-        if case .choice(let words, _) = kind { notes.append("one of \(words.joined(separator: ", "))") }
-        return "\(meaning). (\(notes.joined(separator: "; ")))"
-    }
-}
-
-extension Bound: CustomStringConvertible {
-    var description: String {
-        switch self {
-        case .number(.max): "no limit"
-        case .number(let number): "\(number)"
-        case .setting(let name): name
-        case .leastOf(let number, let name): "\(number) or \(name)"
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 // RO:WHAT  Clock: the two system clocks.
 // RO:WHY   The loop reads the monotonic one once a turn and passes it down; nobody below it has a clock.
 
+import CEpoll
 import Glibc
 
 /// The system's clocks.

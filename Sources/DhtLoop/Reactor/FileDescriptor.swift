@@ -1,6 +1,7 @@
 // RO:WHAT  FileDescriptor: the one owner of a descriptor.
 // RO:WHY   A descriptor closed twice closes somebody else's; a value that cannot be copied cannot do that.
 
+import CEpoll
 import Glibc
 
 /// Closes its descriptor when its life ends.

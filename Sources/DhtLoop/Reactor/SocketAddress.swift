@@ -3,6 +3,7 @@
 // RO:SECURITY  parses text that comes from peers: nil for anything odd, no name is ever looked up here.
 // RO:TEST  Tests/DhtLoopTests/Reactor/SocketAddressTests.swift
 
+import CEpoll
 import Glibc
 
 /// An address a socket can bind or connect to.

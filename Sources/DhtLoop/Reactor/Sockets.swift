@@ -25,7 +25,7 @@ enum Sockets {
             throw SystemError(operation: "bind")
         }
         set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN, fastOpenQueue)
-        guard Glibc.listen(fd.raw, backlog) == 0 else { throw SystemError(operation: "listen") }
+        guard CEpoll.listen(fd.raw, backlog) == 0 else { throw SystemError(operation: "listen") }
         return fd
     }
 
@@ -44,7 +44,7 @@ enum Sockets {
     /// The next waiting connection of `listener`; throws EAGAIN when there is none.
     static func accept(from listener: Int32) throws(SystemError) -> FileDescriptor {
         let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-        let fd = try FileDescriptor("accept", cepoll_accept4(listener, nil, nil, flags))
+        let fd = try FileDescriptor("accept", accept4(listener, nil, nil, flags))
         tune(fd.raw)
         return fd
     }

@@ -1,6 +1,7 @@
 // RO:WHAT  SystemError: a system call that failed, and its errno.
 // RO:WHY   One typed error for the room; the operation is a static text, so it may be a metric label.
 
+import CEpoll
 import Glibc
 
 /// A failed system call.

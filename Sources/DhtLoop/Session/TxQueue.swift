@@ -5,6 +5,7 @@
 //          with depth > 0, sent < frontEnd <= tail.
 // RO:TEST  Tests/DhtLoopTests/Session/TxQueueTests.swift
 
+import CEpoll
 import Glibc
 
 /// Outgoing bytes of one session.

@@ -26,9 +26,7 @@ public struct ProcessMetrics: Sendable {
         }
         openDescriptors = Self.countDescriptors()
         let ticksPerSecond = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
-        guard let stat = FileContent.text("/proc/self/stat"), let end = stat.lastIndex(of: ")") else {
-            return
-        }
+        guard let stat = TextFile.read("/proc/self/stat"), let end = stat.lastIndex(of: ")") else { return }
         // Fields after the name, which may hold anything; the first of them is field 3 (man 5 proc_pid_stat).
         let fields = stat[stat.index(after: end)...].split(separator: " ")
         func field(_ number: Int) -> Int { number - 3 < fields.count ? Int(fields[number - 3]) ?? 0 : 0 }
@@ -58,7 +56,7 @@ public struct ProcessMetrics: Sendable {
     }
 
     private static func bootSeconds() -> Int {
-        let lines = FileContent.text("/proc/stat")?.split(separator: "\n") ?? []
+        let lines = TextFile.read("/proc/stat")?.split(separator: "\n") ?? []
         let boot = lines.first { $0.hasPrefix("btime ") }
         return boot.flatMap { Int($0.dropFirst("btime ".count)) } ?? 0
     }

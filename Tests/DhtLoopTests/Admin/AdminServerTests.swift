@@ -92,10 +92,7 @@ struct AdminServerTests {
         let server = try AdminServer(
             loop: loop, address: #require(SocketAddress("127.0.0.1:0")), backend: backend as any AdminBackend,
             build: BuildInfo(service: "svc-overlay", version: "1", git: "a", built: "b"))
-        defer {
-            server.stop()
-            loop.turn(maxWaitUs: 0)
-        }
+        defer { server.stop() }
         let client = try HttpTestClient(server.address) { loop.turn(maxWaitUs: 10_000) }
         client.request("GET", "/dht/kv/a")
         #expect(client.response()?.status == 404)

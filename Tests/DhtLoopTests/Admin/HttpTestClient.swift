@@ -159,11 +159,7 @@ final class TestPort {
             maxValueBytes: maxValueBytes)
     }
 
-    deinit {
-        server.stop()
-        // A loop lets go of what was detached at the end of a turn.
-        loop.turn(maxWaitUs: 0)
-    }
+    deinit { server.stop() }
 
     func client() throws -> HttpTestClient {
         try HttpTestClient(server.address) { [loop] in loop.turn(maxWaitUs: 10_000) }

@@ -122,7 +122,7 @@ struct CommandLineTests {
     func optionForEachSetting() throws {
         let help = try run("run", "--help").text
         for spec in Config.table {
-            #expect(help.contains("--\(spec.flag)") && help.contains("(\(spec.name)"), "\(spec.name)")
+            #expect(help.contains("--\(spec.flag)") && help.contains("(\(spec.name))"), "\(spec.name)")
         }
     }
 }

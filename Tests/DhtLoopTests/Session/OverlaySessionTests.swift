@@ -1,4 +1,5 @@
 // RO:WHAT  OverlaySession over real sockets: handshake, frames, blocking, time-outs, ends.
+import CEpoll
 import Glibc
 import Testing
 

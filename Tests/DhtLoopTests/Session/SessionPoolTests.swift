@@ -1,4 +1,5 @@
 // RO:WHAT  SessionPool over real sockets: dialling, reuse, keeping, caps, resolving.
+import CEpoll
 import Glibc
 import Testing
 

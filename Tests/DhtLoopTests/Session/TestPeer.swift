@@ -1,5 +1,6 @@
 // RO:WHAT  TestPeer: the other end of a session, spoken byte by byte.  drive: turns of a loop until something is so.
 // RO:WHY   Its own few lines of OAP judge ours; nothing here sleeps or waits for a clock.
+import CEpoll
 import Glibc
 import Testing
 
@@ -31,13 +32,8 @@ final class TestPeer {
 
     init(_ fd: consuming FileDescriptor) { self.fd = fd }
 
-    /// Connects to a listener on this machine, without fast open: a peer may stay silent.
-    convenience init(connectingTo address: SocketAddress) throws {
-        let socket = FileDescriptor(owning: socket(address.family, Int32(SOCK_STREAM.rawValue), 0))
-        let result = address.withSockaddr { connect(socket.raw, $0, $1) }
-        try #require(result == 0 && fcntl(socket.raw, F_SETFL, O_NONBLOCK) == 0)
-        self.init(socket)
-    }
+    /// Connects to a listener on this machine.
+    convenience init(connectingTo address: SocketAddress) throws { self.init(try Sockets.dial(address)) }
 
     static func frame(_ payload: [UInt8], kind: UInt8 = 1) -> [UInt8] {
         let length = UInt32(payload.count + 1)

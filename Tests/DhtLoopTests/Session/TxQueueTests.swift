@@ -1,4 +1,5 @@
 // RO:WHAT  TxQueue: bounds, order, partial sends, memory.
+import CEpoll
 import Glibc
 import Testing
 

@@ -1,12 +1,12 @@
-// RO:WHAT  FileContent: whole small files: /proc entries, the peers file, values to be put.
+// RO:WHAT  Whole small files as bytes or text: /proc entries, the peers file, values to be put.
 // RO:WHY   Foundation stays out; these files are read in one go.
 
 import Glibc
 
 /// Reads files.
-public enum FileContent {
+public enum TextFile {
     /// Text of the file at `path`, at most `limit` bytes of it; nil when it cannot be read.
-    public static func text(_ path: String, limit: Int = 1 << 20) -> String? {
+    public static func read(_ path: String, limit: Int = 1 << 20) -> String? {
         bytes(path, limit: limit).map { String(decoding: $0, as: UTF8.self) }
     }
 
@@ -30,5 +30,17 @@ public enum FileContent {
             content.append(contentsOf: chunk[..<count])
         }
         return content
+    }
+
+    /// The variables this process was started with.
+    ///
+    /// Read from /proc, because `environ` is a global that Swift cannot know to be left alone.
+    public static func environment() -> [String: String] {
+        var variables: [String: String] = [:]
+        for entry in (read("/proc/self/environ", limit: 4 << 20) ?? "").split(separator: "\0") {
+            let parts = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
+        }
+        return variables
     }
 }
