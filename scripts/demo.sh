@@ -9,11 +9,16 @@ if [[ -t 1 ]]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; fi
 
 # show NODE COMMAND ARGUMENT...: types a command of ours and runs it on that node.
 show() {
-    local node=$1
+    local node=$1 typed='' word
     shift
-    say "${bold}\$ svc-dht $* --node ${ADMIN[$node]}${plain}"
-    "$BIN/svc-dht" "$@" --node "${ADMIN[$node]}" | sed 's/^/  /'
-    [[ $1 != get ]] || say
+    for word in "$@"; do
+        [[ $word != *' '* ]] || word="'$word'"
+        typed+="$word "
+    done
+    say "${bold}\$ svc-dht ${typed}--node ${ADMIN[$node]}${plain}"
+    "$BIN/svc-dht" "$@" --node "${ADMIN[$node]}" >"$WORK/shown" || die "svc-dht $1 on $node"
+    # A value ends without a newline of its own; awk adds it.
+    awk '{ print "  " $0 }' "$WORK/shown"
 }
 
 export RON_DHT_READY_ENTRIES=2 RON_DHT_REPLICA=3
