@@ -10,7 +10,7 @@ scripts/setup.sh build python
 seconds=${1:-30}
 out=$PWD/out/fuzz
 build=(swift build --package-path Fuzz
-    -Xswiftc -sanitize=fuzzer,address -Xswiftc -use-ld=lld)
+    -Xswiftc "-sanitize=fuzzer,address" -Xswiftc -use-ld=lld)
 
 "${build[@]}"
 bin=$("${build[@]}" --show-bin-path)

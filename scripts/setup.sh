@@ -12,6 +12,7 @@ present() {
         libc-ares-dev) pkg-config --exists libcares ;;
         nettle-dev) pkg-config --exists nettle ;;
         pkg-config | curl | valgrind | strace | python3) command -v "$1" ;;
+        binutils) command -v objcopy ;;
         python3-venv) python3 -c 'import ensurepip, venv' ;;
         *) dpkg-query --show --showformat='${db:Status-Status}' "$1" | grep -qx installed ;;
     esac >/dev/null 2>&1
@@ -23,7 +24,8 @@ for group in "${@:-build}"; do
         # pkg-config first: the tests of the libraries use it.
         build) wanted+=(pkg-config libcbor-dev libmicrohttpd-dev libc-ares-dev nettle-dev curl) ;;
         python) wanted+=(python3 python3-venv) ;;
-        valgrind | strace) wanted+=("$group") ;;
+        valgrind) wanted+=(valgrind binutils) ;;
+        strace) wanted+=(strace) ;;
         *)
             echo "setup: unknown group '$group'; there are: build python valgrind strace" >&2
             exit 2

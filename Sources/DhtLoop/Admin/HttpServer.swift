@@ -29,7 +29,7 @@ struct HttpLimits {
 struct HttpStats: Equatable {
     /// Requests that were given to the handler.
     var requests: UInt64 = 0
-    /// Requests that libmicrohttpd refused: bad syntax, a head that is too long.
+    /// Requests refused before their handler: bad syntax, a head that is too long, and bodies over their limit.
     var refused: UInt64 = 0
     /// Requests whose client went away before it had its answer.
     var aborted: UInt64 = 0
@@ -211,6 +211,7 @@ extension HttpServer {
     fileprivate func completed(_ exchange: HttpExchange) -> Bool {
         guard exchange.phase == .receiving else { return false }
         stats.requests += 1
+        if exchange.bodyFault != nil { stats.refused += 1 }
         exchange.respond(handler, nowUs: nowUs)
         if exchange.phase == .suspended { exchange.deadlineUs = .max }
         return true

@@ -24,6 +24,7 @@ extension DhtNode {
         case .put(let record):
             appendStored(record, in: payload, nowUs)
         case .provide, .findProviders, .unsupported:
+            stats.reject(.unsupported)
             outbox.bytes.appendError(kind: "unsupported", detail: "this node does not know that message")
         case .malformed(let error):
             stats.reject(.wire(error))

@@ -55,6 +55,8 @@ public enum Rejection: Equatable, Hashable, Sendable {
     case strayReply
     /// An endpoint that is none.
     case badEndpoint
+    /// A request this version does not know.
+    case unsupported
 
     /// The metric label.
     public var label: String {
@@ -65,12 +67,14 @@ public enum Rejection: Equatable, Hashable, Sendable {
         case .misrouted: "misrouted"
         case .strayReply: "stray_reply"
         case .badEndpoint: "bad_endpoint"
+        case .unsupported: "unsupported"
         }
     }
 
     /// Every reason there is, in a fixed order.
     public static let all: [Rejection] =
-        [.ownEcho, .wrongNet, .misrouted, .strayReply, .badEndpoint] + WireError.allCases.map { .wire($0) }
+        [.ownEcho, .wrongNet, .misrouted, .strayReply, .badEndpoint, .unsupported]
+        + WireError.allCases.map { .wire($0) }
 }
 
 /// A change of the routing table.

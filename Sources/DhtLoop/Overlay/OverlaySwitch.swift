@@ -125,7 +125,12 @@ public final class OverlaySwitch: SessionOwner {
 
     override public func sessionClosed(_ session: OverlaySession, reason: CloseReason, nowUs: UInt64) {
         let slot = Int(session.ownerIndex)
-        if session.openedUs == 0 { stats.countHandshakeFailure(reason) } else { openSessions -= 1 }
+        if session.openedUs == 0 {
+            stats.countHandshakeFailure(reason)
+        } else {
+            stats.countSessionEnd(reason)
+            openSessions -= 1
+        }
         stats.lifetime.observe(microseconds: nowUs - session.startedUs)
         for claim in peers[slot].claims { holders.remove(claim.id) }
         leaveMembers(slot)

@@ -1,6 +1,6 @@
 // RO:WHAT  SwitchStats: what the switch did since it started.
 // RO:WHY   One thread counts with plain integers; a page of metrics reads them when it is asked for.
-// RO:METRICS  overlay_frames_total{path}, overlay_handshake_fail_total{reason},
+// RO:METRICS  overlay_frames_total{path}, overlay_handshake_fail_total{reason}, overlay_session_end_total{reason},
 //          overlay_accept_latency_seconds, overlay_conn_lifetime_seconds
 
 /// Counts by what became of a frame and of a session.
@@ -35,6 +35,8 @@ public struct SwitchStats: Sendable {
     public internal(set) var silentPeers: UInt64 = 0
     /// Sessions that ended before they were open, by `handshakeLabels`.
     public internal(set) var handshakeFailures = [UInt64](repeating: 0, count: handshakeLabels.count)
+    /// Sessions that were open and ended, by `CloseReason.labels`.
+    public internal(set) var sessionEnds = [UInt64](repeating: 0, count: CloseReason.labels.count)
     /// From accepted to open, in seconds.
     public internal(set) var acceptLatency = Histogram(bounds: Histogram.latencyBounds)
     /// From accepted to closed, in seconds.
@@ -52,6 +54,11 @@ public struct SwitchStats: Sendable {
             ("unreachable", unreachable), ("probe_answer", probeAnswers), ("refused_claim", refusedClaims),
             ("refused_id", refusedIDs), ("refused_source", refusedSources), ("stale_reply", staleReplies),
         ]
+    }
+
+    mutating func countSessionEnd(_ reason: CloseReason) {
+        guard let index = CloseReason.labels.firstIndex(of: reason.label) else { return }
+        sessionEnds[index] += 1
     }
 
     mutating func countHandshakeFailure(_ reason: CloseReason) {

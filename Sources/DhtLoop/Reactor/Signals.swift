@@ -18,10 +18,10 @@ public final class SignalSource: EventSource {
     private static let signals = [SIGTERM, SIGINT, SIGHUP]
 
     private let loop: EventLoop
-    private let owner: SignalOwner
+    private unowned let owner: SignalOwner
     private let fd: FileDescriptor
 
-    /// Attaches itself to `loop`; `stop` ends that.
+    /// Attaches itself to `loop`; `stop` ends that. `owner` is not retained.
     public init(loop: EventLoop, owner: SignalOwner) throws(SystemError) {
         var set = sigset_t()
         sigemptyset(&set)

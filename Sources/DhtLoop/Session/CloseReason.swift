@@ -31,8 +31,7 @@ public enum CloseReason: Equatable, Sendable {
     public static let labels =
         [
             "peer_closed", "connect_timeout", "timeout", "idle", "no_address", "io_error", "evicted",
-            "silent",
-            "shutdown",
+            "no_room", "silent", "shutdown",
         ] + OapError.allCases.map(\.rawValue)
 
     /// A metric label.

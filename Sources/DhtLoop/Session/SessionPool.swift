@@ -26,7 +26,7 @@ public final class SessionPool: SessionOwner {
     private let loop: EventLoop
     private let endpoints: EndpointTable
     private let resolver: Resolver
-    private let owner: PoolOwner
+    private unowned let owner: PoolOwner
     private let policy: PoolPolicy
     private var generator: SeededGenerator
     private var links: [Link] = []
@@ -48,7 +48,7 @@ public final class SessionPool: SessionOwner {
     /// Sessions closed to make room for another.
     public private(set) var evictions: UInt64 = 0
 
-    /// `seed` feeds the jitter of reconnects.
+    /// `owner` is not retained; `seed` feeds the jitter of reconnects.
     public init(
         loop: EventLoop, endpoints: EndpointTable, owner: PoolOwner, policy: PoolPolicy = PoolPolicy(),
         resolver: Resolver = Resolver(), seed: UInt64

@@ -12,6 +12,8 @@ public struct OverlayMetrics: Sendable {
     public var connectionLifetime = Histogram(bounds: Histogram.lifetimeBounds)
     /// By what was wrong with the HELLO.
     public var handshakeFailures = LabelledCounters(label: "reason", values: SwitchStats.handshakeLabels)
+    /// By why an open session ended.
+    public var sessionEnds = LabelledCounters(label: "reason", values: CloseReason.labels)
     public var peerDropped: UInt64 = 0
     /// Frames waiting in the fullest queue.
     public var peerQueueDepth = 0
@@ -28,6 +30,7 @@ public struct OverlayMetrics: Sendable {
         for (label, count) in zip(SwitchStats.handshakeLabels, stats.handshakeFailures) {
             handshakeFailures[label] = count
         }
+        for (label, count) in zip(CloseReason.labels, stats.sessionEnds) { sessionEnds[label] = count }
         for (path, count) in stats.frames { frames[path] = count }
         frames["ctrl"] = overlay.counters.ctrlIn
         peerDropped = overlay.counters.txDropped
@@ -42,6 +45,7 @@ public struct OverlayMetrics: Sendable {
         page.histogram("overlay_accept_latency_seconds", "Time from accept to HELLO.", acceptLatency)
         page.histogram("overlay_conn_lifetime_seconds", "Life of a closed session.", connectionLifetime)
         page.counters("overlay_handshake_fail_total", "Sessions without a good HELLO.", handshakeFailures)
+        page.counters("overlay_session_end_total", "Open sessions that ended, by why.", sessionEnds)
         page.counter("overlay_peer_dropped_total", "Frames dropped because a queue was full.", peerDropped)
         page.gauge("overlay_peer_queue_depth", "Frames in the fullest send queue.", peerQueueDepth)
         page.counters("overlay_frames_total", "Frames received, by the way they took.", frames)

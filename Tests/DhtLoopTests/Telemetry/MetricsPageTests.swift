@@ -49,7 +49,8 @@ struct MetricsPageTests {
                 "overlay_sessions_active": "gauge", "overlay_accept_latency_seconds": "histogram",
                 "overlay_conn_lifetime_seconds": "histogram", "overlay_handshake_fail_total": "counter",
                 "overlay_peer_dropped_total": "counter", "overlay_peer_queue_depth": "gauge",
-                "overlay_frames_total": "counter", "overlay_build_info": "gauge",
+                "overlay_frames_total": "counter", "overlay_session_end_total": "counter",
+                "overlay_build_info": "gauge",
             ])
     }
 

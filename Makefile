@@ -1,0 +1,79 @@
+# `make help` lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+SWIFT_RELEASE := swift build -c release --static-swift-stdlib
+# What /version and *_build_info say of the build.
+GIT_COMMIT = $(shell git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
+GIT_DATE = $(shell git show -s --format=%cI HEAD 2>/dev/null || echo unknown)
+BIN := .build/release
+PREFIX ?= /usr/local
+SECONDS_PER_FUZZ_TARGET ?= 60
+
+.PHONY: help setup build run demo test roundtrip outage echo client badinput idle startup valgrind fuzz lint fmt \
+	vectors install clean
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: export SVC_BUILD_GIT = $(GIT_COMMIT)
+build: export SVC_BUILD_DATE = $(GIT_DATE)
+build: setup ## Release binaries in .build/release, the Swift library linked statically
+	@$(SWIFT_RELEASE) --product svc-dht
+	@$(SWIFT_RELEASE) --product svc-overlay
+
+run: build ## One node in the foreground with an embedded switch; admin on 127.0.0.1:5301
+	@exec $(BIN)/svc-dht run --embed-overlay 127.0.0.1:9700
+
+demo: build ## A small cluster: put on one node, get on another
+	@scripts/demo.sh
+
+test: setup ## Unit tests
+	@swift test
+
+roundtrip: build ## Clusters of 2, 8 and 5 nodes: what is put on one node is got from the others
+	@scripts/roundtrip_dht.sh
+
+outage: build ## A hub is killed and comes back; the nodes must find back by themselves
+	@scripts/outage_dht.sh
+
+echo: build ## A node on a hub that only echoes: it stays up and not ready
+	@scripts/echo_hub.sh
+
+client: build ## A client of 20 lines of Python talks to a node through the switch
+	@scripts/client_dht.sh
+
+badinput: build ## What no peer and no HTTP client should send
+	@scripts/badinput_dht.sh
+
+idle: build ## Memory, CPU time and wake-ups of a node that has nothing to do
+	@scripts/idle_dht.sh
+
+startup: build ## Time from start to listening
+	@scripts/startup_dht.sh
+
+valgrind: build ## A round trip under memcheck
+	@scripts/valgrind_dht.sh
+
+fuzz: ## Bytes from strangers, SECONDS_PER_FUZZ_TARGET (60) seconds for each target
+	@scripts/fuzz.sh $(SECONDS_PER_FUZZ_TARGET)
+
+lint: ## Format, order of the rooms, shell scripts, golden vectors, grammar
+	@scripts/lint.sh
+
+fmt: ## Formats the Swift sources in place
+	@swift format -i -r Sources Tests Fuzz/Sources Package.swift Fuzz/Package.swift
+
+vectors: ## Writes the golden vectors anew
+	@"$$(scripts/venv.sh)/python" scripts/make_vectors.py
+
+install: build ## Copies the binaries to $(PREFIX)/bin
+	@install -D -t $(DESTDIR)$(PREFIX)/bin $(BIN)/svc-dht $(BIN)/svc-overlay
+
+clean: ## Removes everything that was built
+	@rm -rf .build Fuzz/.build .venv-tools out
+
+setup:
+	@scripts/setup.sh build

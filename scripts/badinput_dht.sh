@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# What no peer and no HTTP client should send, to a hub and to a node: each gets its error, its counter moves, both
+# processes live, and their memory does not grow. Usage: scripts/badinput_dht.sh [ROUNDS]
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
+
+python=$("$ROOT/scripts/venv.sh")/python
+id=aa00000000000000000000000000000000000000000000000000000000000001
+limit=4096
+# Half a HELLO is given up after 200 ms, so that the rounds stay short.
+export RON_OVERLAY_HANDSHAKE_MS=200 RON_DHT_READY_ENTRIES=1 RON_DHT_MAX_VALUE=$limit
+
+start_hub hub
+start_node node "${OVERLAY[hub]}" --node-id "$id"
+start_node other "${OVERLAY[hub]}"
+await "node is ready" ready node
+"$python" "$ROOT/scripts/bad_input.py" "${OVERLAY[hub]}" "${ADMIN[hub]}" "${ADMIN[node]}" "$id" "$limit" \
+    "${PID[hub]}" "${PID[node]}" "${1:-20}"
+ready node || die "the node is not ready any more"
+"$BIN/svc-dht" put still works --node "${ADMIN[node]}" >/dev/null || die "a put after all that"
+[[ $("$BIN/svc-dht" get still --node "${ADMIN[other]}") == works ]] || die "a get after all that"
+ok "both live, and still put and get"
+finish_ok
+say "badinput: passed"

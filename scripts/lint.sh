@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Every check that needs no build: format, order of the rooms, shell and Python scripts, golden vectors, grammar.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools=$(scripts/venv.sh)
+
+swift format lint --strict -r Sources Tests Fuzz/Sources Package.swift Fuzz/Package.swift
+scripts/check_layers.py
+"$tools/shellcheck" --external-sources --source-path=SCRIPTDIR scripts/*.sh .ci/run
+"$tools/python" scripts/make_vectors.py --check
+"$tools/python" scripts/check_cddl.py

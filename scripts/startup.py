@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Time from starting a daemon to its admin port answering: startup.py RUNS LIMIT_MS COMMAND...
+
+Each run ends when `listening` is in the log; a connection to the logged address then proves it. Prints the median
+and the spread; fails when the median is over the limit.
+"""
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+
+def measure(command):
+    started = time.monotonic()
+    daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        for line in daemon.stderr:
+            took = time.monotonic() - started
+            event = json.loads(line)
+            if event["event"] == "listening":
+                host, port = event["admin"].rsplit(":", 1)
+                socket.create_connection((host, int(port)), timeout=5).close()
+                return took * 1000
+        raise SystemExit(f"{command[0]} ended before it listened")
+    finally:
+        daemon.terminate()
+        daemon.stderr.close()
+        daemon.wait(timeout=10)
+
+
+def main():
+    runs, limit, command = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
+    times = sorted(measure(command) for _ in range(runs))
+    median = statistics.median(times)
+    name = os.path.basename(command[0])
+    print(f"  {name}: start to listening, median of {runs}: {median:.1f} ms (least {times[0]:.1f}, most {times[-1]:.1f})")
+    if median > limit:
+        print(f"  FAIL  over {limit:g} ms", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
