@@ -4,7 +4,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-SWIFT_RELEASE := swift build -c release --static-swift-stdlib
+# lld, because it folds equal functions and packs relative relocations: 0.9 MB less resident. The C++ library
+# that the Swift runtime needs is linked statically, as the Swift library is: 0.9 MB less again, and a quicker
+# start. `make idle` shows the memory.
+STATIC_LIBS := .build/static
+LINK_FLAGS := -Xswiftc -use-ld=lld -Xlinker -L$(CURDIR)/$(STATIC_LIBS) -Xlinker --gc-sections -Xlinker --icf=safe \
+	-Xlinker -z -Xlinker pack-relative-relocs
+SWIFT_RELEASE := swift build -c release --static-swift-stdlib $(LINK_FLAGS)
 # What /version and *_build_info say of the build.
 GIT_COMMIT = $(shell git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
 GIT_DATE = $(shell git show -s --format=%cI HEAD 2>/dev/null || echo unknown)
@@ -21,6 +27,7 @@ help: ## Lists the targets
 build: export SVC_BUILD_GIT = $(GIT_COMMIT)
 build: export SVC_BUILD_DATE = $(GIT_DATE)
 build: setup ## Release binaries in .build/release, the Swift library linked statically
+	@mkdir -p $(STATIC_LIBS) && ln -sf "$$(c++ -print-file-name=libstdc++.a)" $(STATIC_LIBS)/
 	@$(SWIFT_RELEASE) --product svc-dht
 	@$(SWIFT_RELEASE) --product svc-overlay
 

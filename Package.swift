@@ -23,6 +23,10 @@ let package = Package(
         .executable(name: "svc-dht", targets: ["svc-dht"]),
         .executable(name: "svc-overlay", targets: ["svc-overlay"]),
     ],
+    traits: [
+        .trait(name: "pq", description: "Placeholder for a post-quantum handshake; gates one example only."),
+        .trait(name: "quic", description: "Placeholder for QUIC sessions; gates one example only."),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
@@ -56,6 +60,7 @@ let package = Package(
                 "DhtLoop", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+        .executableTarget(name: "placeholders", path: "Examples/placeholders", swiftSettings: strict),
         .testTarget(
             name: "DhtLoopTests", dependencies: ["DhtLoop", "svc-dht", "svc-overlay"],
             exclude: ["Proto/vectors.json"],
