@@ -177,6 +177,8 @@ def add_requests():
         "seq and ttl 0": record(seq=0, ttl=0),
     }.items():
         add(f"put of {name}", envelope({"Put": {"record": item}}))
+    add("put of a tombstone", envelope({"Put": {"record": {**record(b""), "dead": True}}}))
+    add("get with nodes", envelope({"Get": {"key": KEY, "nodes": True}}))
     add("provide", envelope({"Provide": {"cid": KEY, "node": "tcp://node-1", "ttl": 3600}}))
     add("provide with a node of 255 bytes", envelope({"Provide": {"cid": KEY, "node": "n" * 255, "ttl": 1}}))
     add("find providers", envelope({"FindProviders": {"cid": KEY, "limit": 20}}))
@@ -194,6 +196,7 @@ def add_replies():
         add(f"found with {count} contacts", envelope({"Found": {"record": record(), "nodes": contacts(count)}}))
     add("found of an empty value", envelope({"Found": {"record": record(b""), "nodes": []}}))
     add("stored", envelope({"Stored": {"ok": True, "code": "", "ttl": 86400}}))
+    add("stale", envelope({"Stored": {"ok": False, "code": "stale", "ttl": 0, "seq": 2**63}}))
     add("not stored", envelope({"Stored": {"ok": False, "code": "too_large", "ttl": 0}}))
     for count in (0, 1, 64):
         listed = [[f"tcp://node-{index}", 60 * index] for index in range(count)]
@@ -227,6 +230,10 @@ def add_other_shapes():
     add("an extra key in an empty body", envelope({"Ping": {}}), cbor2.dumps(body), sent=body)
     body = envelope({"Put": {"record": {**record(), "sig": b"\1" * 64, "alg": 7}}})
     add("extra keys in a record", envelope({"Put": {"record": record()}}), cbor2.dumps(body), sent=body)
+    body = envelope({"Put": {"record": {**record(), "dead": False}}})
+    add("a record that says it lives", envelope({"Put": {"record": record()}}), cbor2.dumps(body), sent=body)
+    body = envelope({"Get": {"key": KEY, "nodes": False}})
+    add("get, nodes not wanted", envelope({"Get": {"key": KEY}}), cbor2.dumps(body), sent=body)
     body = envelope({"Put": {"record": dict(reversed(record().items()))}})
     add("a record's keys in reverse order", envelope({"Put": {"record": record()}}), cbor2.dumps(body))
     add("an unknown message", envelope({"Teleport": {"to": KEY}}), cbor2.dumps(envelope({"Teleport": {"to": KEY}})))
@@ -393,6 +400,9 @@ def refuse_messages():
                 refuse(f"{name} with a {field} of 256 bytes", message({name: wrong}), "text_too_long", "message")
             if isinstance(value, int) and not isinstance(value, bool):
                 refuse(f"{name} with {field} -1", message({name: {**body, field: -1}}), "wrong_type", "message")
+    refuse("get, nodes 1", message({"Get": {"key": KEY, "nodes": 1}}), "wrong_type", "message")
+    refuse("a record, dead 1", message({"Put": {"record": {**record(), "dead": 1}}}), "wrong_type", "message")
+    refuse("stored, seq -1", message({"Stored": {"ok": True, "code": "", "ttl": 1, "seq": -1}}), "wrong_type", "message")
     refuse("stored, ok 1", message({"Stored": {"ok": 1, "code": "", "ttl": 1}}), "wrong_type", "message")
 
 

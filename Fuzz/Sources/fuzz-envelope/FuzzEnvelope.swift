@@ -29,7 +29,7 @@ enum FuzzEnvelope {
         var slices = [view.at] + decoder.contacts.map(\.at) + decoder.providers.map(\.node)
         switch view.message {
         case .found(let record), .put(let record): check(record.value, in: frame, limit: frame.count)
-        case .stored(_, let code, _): slices.append(code)
+        case .stored(_, let code, _, _): slices.append(code)
         case .provide(_, let node, _): slices.append(node)
         case .error(let kind, let detail): slices += [kind, detail]
         case .unsupported(let name): slices.append(name)

@@ -10,7 +10,7 @@ public struct CallID: Hashable, Sendable {
 
 /// Why a replica did not take a record, or a peer gave no answer.
 public enum FailureCause: String, Sendable {
-    case timeout, unreachable, closed, stale, full, refused, error
+    case timeout, unreachable, closed, stale, full, refused, busy, error
     case tooLarge = "too_large"
 }
 
@@ -38,7 +38,7 @@ public struct GetResult: Equatable, Sendable {
     /// The three ways; they are not the same thing to a caller.
     public enum Outcome: Equatable, Sendable {
         case found(value: [UInt8], seq: UInt64, ttlSeconds: UInt64)
-        /// The closest nodes all answered, and none has it.
+        /// The closest nodes all answered, and none has it, or the newest version says that it was deleted.
         case notFound
         /// The deadline cut the search, or nobody answered.
         case timedOut
@@ -48,33 +48,126 @@ public struct GetResult: Equatable, Sendable {
     /// Length of the chain of referrals to the answer; 0 when it was here.
     public var hops = 0
     public var elapsedUs: UInt64 = 0
+    /// Nodes that had a version of the record.
+    public var copies = 0
+    /// Who was asked, in order; empty unless the call was asked to explain itself.
+    public var trace: [TraceStep] = []
+}
+
+/// One request of a lookup, for those who want to see how it went.
+public struct TraceStep: Equatable, Sendable {
+    /// How the peer answered, so far.
+    public enum Answer: String, Sendable {
+        case waiting, nodes, found, silent, late, unreachable, closed, refused
+    }
+
+    public var peer: Contact
+    /// Bits of the target that the peer's id shares.
+    public var sharedBits: Int
+    /// Referrals that led to it.
+    public var hop: Int
+    /// When it was asked, in microseconds since the call began.
+    public var askedUs: UInt64
+    /// From asking to the answer; 0 while there is none.
+    public var rttUs: UInt64 = 0
+    public var answer = Answer.waiting
+}
+
+/// How a search for providers ended.
+public struct ProvidersResult: Equatable, Sendable {
+    /// A node that has the content, and the seconds its word is good for.
+    public struct Provider: Equatable, Sendable {
+        public var node: [UInt8]
+        public var ttlSeconds: UInt64
+    }
+
+    /// Those with the longest life first.
+    public var providers: [Provider]
+    public var hops = 0
+    public var elapsedUs: UInt64 = 0
+    /// As many as were asked for, or all that the closest nodes know: nothing cut the search short.
+    public var isComplete: Bool
 }
 
 /// How a call ended.
 public enum CallResult: Equatable, Sendable {
     case put(PutResult)
     case get(GetResult)
+    case providers(ProvidersResult)
+}
+
+/// A version of a record, as a search has met it.
+struct Version {
+    var seq: UInt64
+    var ttlSeconds: UInt64
+    var value: [UInt8]
+    var isTombstone: Bool
+
+    /// Whether this is to be kept of the two: the higher seq, then a tombstone, then the greater bytes.
+    func wins(over other: Version) -> Bool {
+        if seq != other.seq { return seq > other.seq }
+        if isTombstone != other.isTombstone { return isTombstone }
+        return other.value.lexicographicallyPrecedes(value)
+    }
+
+    func isSame(as other: Version) -> Bool { !wins(over: other) && !other.wins(over: self) }
 }
 
 /// A call in progress. Pooled: its arrays keep their memory from call to call.
 final class Call {
-    enum Kind { case get, put, lookAround }
+    enum Kind { case get, put, provide, findProviders, lookAround }
 
     var id = CallID(slot: 0, generation: 0)
     var kind = Kind.get
     var lookup = Lookup()
     var startUs: UInt64 = 0
     var deadline = TimerID.none
-    /// The record being put.
+
+    // A put, or a provide.
+
+    /// The record being put, or the node URI being announced.
     var value: [UInt8] = []
+    var isTombstone = false
     var result = PutResult()
     var isStoring = false
+    /// The version was raised over one that a replica had; once is enough.
+    var hasRaisedSeq = false
     /// Puts sent and neither answered nor given up.
     var storesInFlight = 0
     /// Position in the lookup's peers of the next one to store at.
     var storeCursor = 0
     /// Peers that were silent once and may be asked again.
     var storeRetries: [Contact] = []
+
+    // A get, or a search for providers.
+
+    /// Copies to compare before the newest is believed.
+    var quorum = 1
+    var best: Version?
+    /// Who had which version.
+    var holders: [(contact: Contact, version: Version)] = []
+    /// Gets of the same key that share this walk.
+    var followers: [CallID] = []
+    var isExplained = false
+    var trace: [TraceStep] = []
+    /// Providers found so far, by URI.
+    var found: [[UInt8]: UInt64] = [:]
+    var limit = 0
+
+    /// Forgets one call, and keeps memory for the next.
+    func reset() {
+        value = []
+        (isTombstone, isStoring, hasRaisedSeq, isExplained) = (false, false, false, false)
+        result = PutResult()
+        (storesInFlight, storeCursor) = (0, 0)
+        storeRetries.removeAll(keepingCapacity: true)
+        (quorum, limit) = (1, 0)
+        best = nil
+        holders.removeAll(keepingCapacity: true)
+        followers.removeAll(keepingCapacity: true)
+        trace = []
+        found = [:]
+    }
 }
 
 /// Calls by slot. Ended ones are reused.
@@ -119,12 +212,7 @@ struct CallTable {
         let slot = call.id.slot
         isOpen[Int(slot)] = false
         call.id = CallID(slot: slot, generation: call.id.generation &+ 1)
-        call.value = []
-        call.result = PutResult()
-        call.isStoring = false
-        call.storesInFlight = 0
-        call.storeCursor = 0
-        call.storeRetries.removeAll(keepingCapacity: true)
+        call.reset()
         free.append(slot)
     }
 

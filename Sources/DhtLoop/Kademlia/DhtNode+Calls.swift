@@ -1,115 +1,96 @@
-// RO:WHAT  Calls: get and put as a caller asks for them, and the lookup under both.
-// RO:WHY   A caller gets one answer, within its deadline, that tells not found from not known.
-// RO:METRICS  dht_get_total, dht_put_total, dht_found_total, dht_lookups_total, latency histograms
+// RO:WHAT  Calls and the lookup under all of them: opening, asking the next peer, ending in time.
+// RO:WHY   Every call is a walk towards a key; what differs is what each peer is asked and what the end means.
+// RO:INTERACTS  +Gets, +Puts and +Providers begin calls and take their answers.
+// RO:METRICS  dht_lookups_total, dht_lookup_latency_seconds, dht_lookup_hops, dht_error_total{kind}
 
 extension DhtNode {
-    /// Starts to search for `key`. The answer comes as a `.finished` action, perhaps at once.
-    ///
-    /// - Returns: nil when `maxCalls` are in progress.
-    public mutating func get(_ key: Key, nowUs: UInt64) -> CallID? {
-        guard let call = openCall(.get, target: key, nowUs) else { return nil }
-        stats.gets += 1
-        if let record = store.find(key, nowUs: nowUs) {
-            let left = Self.secondsLeft(until: record.expiresAtUs, nowUs)
-            let outcome = GetResult.Outcome.found(
-                value: Array(record.value), seq: record.seq, ttlSeconds: left)
-            let id = call.id
-            finishGet(call, outcome, hops: 0, nowUs)
-            return id
-        }
-        return begin(call, nowUs)
-    }
-
-    /// Starts to store `value` under `key` on the REPLICA closest nodes, for `ttlSeconds` (clamped).
-    ///
-    /// `seq` is the record's version; the higher one wins, so callers pass the wall clock in microseconds.
-    /// - Returns: nil when `maxCalls` are in progress.
-    public mutating func put(
-        _ key: Key, value: [UInt8], seq: UInt64, ttlSeconds: UInt64?, nowUs: UInt64
-    ) -> CallID? {
-        guard let call = openCall(.put, target: key, nowUs) else { return nil }
-        stats.puts += 1
-        call.value = value
-        call.result.ttlSeconds = clampedTtl(ttlSeconds ?? config.ttlSeconds)
-        call.result.seq = store.find(key, nowUs: nowUs).map { max(seq, $0.seq &+ 1) } ?? seq
-        return begin(call, nowUs)
-    }
-
     /// Starts a lookup whose only purpose is to meet nodes near `target`.
     mutating func lookAround(_ target: NodeID, _ nowUs: UInt64) {
         guard let call = openCall(.lookAround, target: target, nowUs) else { return }
         upkeep.looksAround += 1
-        _ = begin(call, nowUs)
+        walk(call, nowUs)
     }
 
-    private mutating func openCall(_ kind: Call.Kind, target: NodeID, _ nowUs: UInt64) -> Call? {
+    /// A call with its deadline armed; nil when too many are in progress.
+    mutating func openCall(_ kind: Call.Kind, target: NodeID, _ nowUs: UInt64) -> Call? {
         guard let call = calls.open(kind, nowUs: nowUs) else {
             stats.errors[.overload] += 1
             return nil
         }
+        let isWrite = kind == .put || kind == .provide
         call.lookup.start(
-            target: target, ownID: config.id, width: kind == .put ? config.replica : config.k, k: config.k,
+            target: target, ownID: config.id, width: isWrite ? config.replica : config.k, k: config.k,
             alpha: config.alpha)
         call.deadline = wheel.schedule(
             atUs: nowUs + config.deadlineUs, token: TimerToken(.call, slot: UInt64(call.id.slot)).packed)
         return call
     }
 
-    /// The first step of a call's lookup.
-    private mutating func begin(_ call: Call, _ nowUs: UInt64) -> CallID {
+    /// Begins a call's walk with the closest contacts of the table.
+    mutating func walk(_ call: Call, _ nowUs: UInt64) {
         stats.lookups += 1
-        let id = call.id
         table.closest(to: call.lookup.target, config.k, into: &nearest)
         for index in 0..<nearest.count { call.lookup.add(nearest[index], hop: 1) }
         proceed(call, nowUs)
-        return id
     }
 
     /// Asks whoever is next; ends the lookup when nobody is.
-    private mutating func proceed(_ call: Call, _ nowUs: UInt64) {
+    mutating func proceed(_ call: Call, _ nowUs: UInt64) {
         while let peer = call.lookup.next() {
-            if !ask(peer.contact, for: call, nowUs) { call.lookup.silent(peer.contact.id) }
+            if ask(peer, for: call, nowUs) { continue }
+            call.lookup.silent(peer.contact.id)
         }
         if call.lookup.isFinished { lookupFinished(call, nowUs) }
     }
 
-    private mutating func ask(_ contact: Contact, for call: Call, _ nowUs: UInt64) -> Bool {
-        let op: RpcOp = call.kind == .get ? .get : .findNode
-        guard let start = beginRequest(op, to: contact, .lookup(call.id), nowUs) else { return false }
-        if op == .get {
-            outbox.bytes.appendGet(key: call.lookup.target)
-        } else {
-            outbox.bytes.appendFindNode(target: call.lookup.target)
+    private mutating func ask(_ peer: Lookup.Peer, for call: Call, _ nowUs: UInt64) -> Bool {
+        let op: RpcOp =
+            switch call.kind {
+            case .get: .get
+            case .findProviders: .findProviders
+            case .put, .provide, .lookAround: .findNode
+            }
+        guard let start = beginRequest(op, to: peer.contact, .lookup(call.id), nowUs) else { return false }
+        switch op {
+        case .get:
+            if call.quorum == 1 {
+                outbox.bytes.appendGet(key: call.lookup.target)
+            } else {
+                outbox.bytes.appendGetWithNodes(key: call.lookup.target)
+            }
+        case .findProviders:
+            outbox.bytes.appendFindProviders(cid: call.lookup.target, limit: call.limit)
+        default: outbox.bytes.appendFindNode(target: call.lookup.target)
         }
-        outbox.send(to: contact.endpoint, from: start)
+        outbox.send(to: peer.contact.endpoint, from: start)
+        if call.isExplained { call.traceAsked(peer, nowUs) }
         return true
     }
 
     /// A peer of the lookup answered.
     mutating func lookupStep(
-        _ call: Call, took reply: EnvelopeView, in payload: UnsafeRawBufferPointer, from peer: NodeID,
+        _ call: Call, took reply: EnvelopeView, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc,
         _ nowUs: UInt64
     ) {
         guard !call.isStoring else { return }
+        if call.isExplained { call.traceAnswered(rpc, reply.message, nowUs) }
         switch reply.message {
         case .found(let record) where call.kind == .get && record.key == call.lookup.target:
-            let hop = call.lookup.answered(peer) ?? 1
-            finishGet(
-                call,
-                .found(
-                    value: Array(record.value.bytes(in: payload)), seq: record.seq,
-                    ttlSeconds: record.ttlSeconds
-                ), hops: Int(hop), nowUs)
+            tookVersion(call, record, in: payload, from: rpc, nowUs)
+        case .providers where call.kind == .findProviders:
+            tookProviders(call, in: payload, from: rpc, nowUs)
         case .nodes:
-            if let hop = call.lookup.answered(peer) { addContacts(to: call, hop: hop, in: payload) }
+            tookContacts(call, in: payload, from: rpc)
             proceed(call, nowUs)
         default:
-            call.lookup.failed(peer)
+            call.lookup.failed(rpc.dst)
             proceed(call, nowUs)
         }
     }
 
-    private mutating func addContacts(to call: Call, hop: UInt8, in payload: UnsafeRawBufferPointer) {
+    /// The contacts of a reply join the walk.
+    mutating func tookContacts(_ call: Call, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc) {
+        guard let hop = call.lookup.answered(rpc.dst) else { return }
         for index in decoder.contacts.indices {
             let contact = decoder.contacts[index]
             guard let endpoint = endpoints.intern(contact.at.bytes(in: payload)), endpoint != .none else {
@@ -121,9 +102,10 @@ extension DhtNode {
     }
 
     /// A peer of the lookup is silent, or lost for good.
-    mutating func lookupStep(_ call: Call, lost peer: NodeID, _ code: RpcCode, _ nowUs: UInt64) {
+    mutating func lookupStep(_ call: Call, lost rpc: PendingRpc, _ code: RpcCode, _ nowUs: UInt64) {
         guard !call.isStoring else { return }
-        if code == .timeout { call.lookup.silent(peer) } else { call.lookup.failed(peer) }
+        if call.isExplained { call.traceLost(rpc, code) }
+        if code == .timeout { call.lookup.silent(rpc.dst) } else { call.lookup.failed(rpc.dst) }
         proceed(call, nowUs)
     }
 
@@ -131,35 +113,13 @@ extension DhtNode {
         stats.lookupLatency.observe(microseconds: nowUs - call.startUs)
         stats.lookupHops.observe(Double(call.lookup.hops))
         switch call.kind {
-        case .put: beginStoring(call, nowUs)
-        case .get:
-            let nobodyAnswered = call.lookup.answers == 0 && !call.lookup.peers.isEmpty
-            if nobodyAnswered { stats.errors[.deadline] += 1 }
-            finishGet(call, nobodyAnswered ? .timedOut : .notFound, hops: call.lookup.hops, nowUs)
+        case .put, .provide: beginStoring(call, nowUs)
+        case .get: searchedAll(call, nowUs)
+        case .findProviders: finishFind(call, isComplete: !call.isUnanswered, nowUs)
         case .lookAround:
             close(call)
             lookedAround(nowUs)
         }
-    }
-
-    private mutating func finishGet(
-        _ call: Call, _ outcome: GetResult.Outcome, hops: Int, _ nowUs: UInt64
-    ) {
-        if case .found = outcome { stats.found += 1 }
-        let elapsed = nowUs - call.startUs
-        stats.getLatency.observe(microseconds: elapsed)
-        outbox.finish(call.id, .get(GetResult(outcome: outcome, hops: hops, elapsedUs: elapsed)))
-        close(call)
-    }
-
-    /// Ends a put with what it has.
-    mutating func finishPut(_ call: Call, _ nowUs: UInt64) {
-        call.result.elapsedUs = nowUs - call.startUs
-        call.result.hops = call.lookup.hops
-        if call.result.acks < call.result.wanted { stats.errors[.underReplicated] += 1 }
-        stats.putLatency.observe(microseconds: call.result.elapsedUs)
-        outbox.finish(call.id, .put(call.result))
-        close(call)
     }
 
     /// The whole call's time is up: the caller gets what there is.
@@ -167,8 +127,9 @@ extension DhtNode {
         guard let call = calls[slot: slot] else { return }
         if call.kind != .lookAround { stats.errors[.deadline] += 1 }
         switch call.kind {
-        case .get: finishGet(call, .timedOut, hops: call.lookup.hops, nowUs)
-        case .put:
+        case .get: searchCut(call, nowUs)
+        case .findProviders: finishFind(call, isComplete: false, nowUs)
+        case .put, .provide:
             if !call.isStoring { settleWanted(call) }
             finishPut(call, nowUs)
         case .lookAround:
@@ -177,8 +138,46 @@ extension DhtNode {
         }
     }
 
-    private mutating func close(_ call: Call) {
+    mutating func close(_ call: Call) {
         wheel.cancel(call.deadline)
+        if walkOfKey[call.lookup.target] == call.id { walkOfKey[call.lookup.target] = nil }
         calls.close(call)
+    }
+}
+
+extension Call {
+    /// Peers were asked, and none has answered.
+    var isUnanswered: Bool { lookup.answers == 0 && !lookup.peers.isEmpty }
+}
+
+// MARK: - Trace
+
+extension Call {
+    fileprivate func traceAsked(_ peer: Lookup.Peer, _ nowUs: UInt64) {
+        trace.append(
+            TraceStep(
+                peer: peer.contact, sharedBits: peer.distance.leadingZeroBitCount, hop: Int(peer.hop),
+                askedUs: nowUs - startUs))
+    }
+
+    fileprivate func traceAnswered(_ rpc: PendingRpc, _ message: MessageView, _ nowUs: UInt64) {
+        guard let step = trace.lastIndex(where: { $0.peer.id == rpc.dst }) else { return }
+        trace[step].rttUs = nowUs - rpc.sentUs
+        trace[step].answer =
+            switch message {
+            case .nodes: rpc.isLate ? .late : .nodes
+            case .found, .providers: .found
+            default: .refused
+            }
+    }
+
+    fileprivate func traceLost(_ rpc: PendingRpc, _ code: RpcCode) {
+        guard let step = trace.lastIndex(where: { $0.peer.id == rpc.dst }) else { return }
+        trace[step].answer =
+            switch code {
+            case .unreachable: .unreachable
+            case .closed: .closed
+            default: .silent
+            }
     }
 }

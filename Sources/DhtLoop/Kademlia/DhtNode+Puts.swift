@@ -1,9 +1,44 @@
-// RO:WHAT  The second half of a put: the record goes to the REPLICA closest nodes that answered the lookup.
+// RO:WHAT  put, delete and the second half of a provide: the record goes to the REPLICA closest nodes.
 // RO:WHY   Transport is best effort and nodes refuse: each loss moves on to the next-closest, and who was
 //          only silent is asked once more when nobody else is left. A record is idempotent by (key, seq).
-// RO:METRICS  dht_error_total{kind="under_replicated"}
+// RO:METRICS  dht_put_total, dht_put_latency_seconds, dht_error_total{kind="under_replicated"}
 
 extension DhtNode {
+    /// Starts to store `value` under `key` on the REPLICA closest nodes, for `ttlSeconds` (clamped).
+    ///
+    /// `seq` is the record's version; the higher one wins, so callers pass the wall clock in microseconds. A
+    /// replica that has a higher one says so, and the put goes over it, once.
+    /// - Returns: nil when `maxCalls` are in progress.
+    public mutating func put(
+        _ key: Key, value: [UInt8], seq: UInt64, ttlSeconds: UInt64?, nowUs: UInt64
+    ) -> CallID? {
+        write(key, value: value, seq: seq, ttlSeconds: ttlSeconds, isTombstone: false, nowUs)
+    }
+
+    /// Starts to delete `key`: a version without a value, which lives at least as long as any replica written
+    /// with the default life, or the one that is here.
+    ///
+    /// - Returns: nil when `maxCalls` are in progress. The call ends as a put does.
+    public mutating func delete(_ key: Key, seq: UInt64, nowUs: UInt64) -> CallID? {
+        let here = store.find(key, nowUs: nowUs).map { Self.secondsLeft(until: $0.expiresAtUs, nowUs) }
+        let life = max(config.ttlSeconds, here ?? 0)
+        return write(key, value: [], seq: seq, ttlSeconds: life, isTombstone: true, nowUs)
+    }
+
+    private mutating func write(
+        _ key: Key, value: [UInt8], seq: UInt64, ttlSeconds: UInt64?, isTombstone: Bool, _ nowUs: UInt64
+    ) -> CallID? {
+        guard let call = openCall(.put, target: key, nowUs) else { return nil }
+        stats.puts += 1
+        call.value = value
+        call.isTombstone = isTombstone
+        call.result.ttlSeconds = clampedTtl(ttlSeconds ?? config.ttlSeconds)
+        call.result.seq = store.find(key, nowUs: nowUs).map { max(seq, $0.seq &+ 1) } ?? seq
+        let id = call.id
+        walk(call, nowUs)
+        return id
+    }
+
     /// The lookup is done: store here if this node is among the closest, and send the record to the others.
     mutating func beginStoring(_ call: Call, _ nowUs: UInt64) {
         call.isStoring = true
@@ -27,15 +62,24 @@ extension DhtNode {
     }
 
     private mutating func storeHere(_ call: Call, _ nowUs: UInt64) {
+        let (key, result) = (call.lookup.target, call.result)
+        guard call.kind == .put else {
+            if keepProvider(key, call.value, ttlSeconds: result.ttlSeconds, nowUs) {
+                call.result.acks += 1
+            } else {
+                note(call, config.id, .full)
+            }
+            return
+        }
         let outcome = call.value.withUnsafeBytes { value in
             keep(
-                call.lookup.target, seq: call.result.seq, ttlSeconds: call.result.ttlSeconds, value: value,
-                nowUs)
+                key, seq: result.seq, ttlSeconds: result.ttlSeconds, value: value,
+                isTombstone: call.isTombstone, nowUs)
         }
         switch outcome {
         case .stored, .refreshed: call.result.acks += 1
-        case .stale: call.result.failed.append(PutFailure(peer: config.id, cause: .stale))
-        case .full: call.result.failed.append(PutFailure(peer: config.id, cause: .full))
+        case .stale: note(call, config.id, .stale)
+        case .full: note(call, config.id, .full)
         }
     }
 
@@ -62,33 +106,55 @@ extension DhtNode {
     }
 
     private mutating func sendRecord(_ call: Call, to contact: Contact, _ nowUs: UInt64) {
-        guard let start = beginRequest(.put, to: contact, .store(call.id), nowUs) else {
-            call.result.failed.append(PutFailure(peer: contact.id, cause: .error))
-            return
+        let op: RpcOp = call.kind == .put ? .put : .provide
+        guard let start = beginRequest(op, to: contact, .store(call.id, isRaised: call.hasRaisedSeq), nowUs)
+        else {
+            return note(call, contact.id, .error)
         }
+        let (key, result) = (call.lookup.target, call.result)
         call.value.withUnsafeBytes { value in
-            outbox.bytes.appendPut(
-                key: call.lookup.target, seq: call.result.seq, ttlSeconds: call.result.ttlSeconds,
-                value: value)
+            if op == .put {
+                outbox.bytes.appendPut(
+                    key: key, seq: result.seq, ttlSeconds: result.ttlSeconds, value: value,
+                    isTombstone: call.isTombstone)
+            } else {
+                outbox.bytes.appendProvide(cid: key, node: value, ttlSeconds: result.ttlSeconds)
+            }
         }
         outbox.send(to: contact.endpoint, from: start)
         call.storesInFlight += 1
     }
 
-    /// A replica answered.
+    /// A replica answered; `isOutdated` when that is about a version that has been raised since.
     mutating func storeAnswered(
         _ call: Call, _ reply: EnvelopeView, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc,
-        _ nowUs: UInt64
+        isOutdated: Bool, _ nowUs: UInt64
     ) {
         if !rpc.isLate { call.storesInFlight -= 1 }
-        if case .stored(ok: true, _, _) = reply.message {
+        guard !isOutdated else { return continueStoring(call, nowUs) }
+        switch reply.message {
+        case .stored(ok: true, _, _, _):
             call.result.acks += 1
             call.result.failed.removeAll { $0.peer == rpc.dst }
             call.storeRetries.removeAll { $0.id == rpc.dst }
-        } else {
+        case .stored(ok: false, _, _, let seq)
+        where seq >= call.result.seq && seq < .max && !call.hasRaisedSeq:
+            return storeAgain(call, over: seq, nowUs)
+        default:
             note(call, rpc.dst, Self.cause(of: reply.message, in: payload))
         }
         continueStoring(call, nowUs)
+    }
+
+    /// A replica has a newer version than ours was to be: the clock here is behind. Everyone gets a newer one.
+    private mutating func storeAgain(_ call: Call, over seq: UInt64, _ nowUs: UInt64) {
+        call.hasRaisedSeq = true
+        call.result.seq = seq + 1
+        call.result.acks = 0
+        call.result.failed = []
+        call.storeCursor = 0
+        call.storeRetries.removeAll(keepingCapacity: true)
+        beginStoring(call, nowUs)
     }
 
     /// A replica is silent, or lost.
@@ -106,6 +172,16 @@ extension DhtNode {
         continueStoring(call, nowUs)
     }
 
+    /// Ends a put with what it has.
+    mutating func finishPut(_ call: Call, _ nowUs: UInt64) {
+        call.result.elapsedUs = nowUs - call.startUs
+        call.result.hops = call.lookup.hops
+        if call.result.acks < call.result.wanted { stats.errors[.underReplicated] += 1 }
+        stats.putLatency.observe(microseconds: call.result.elapsedUs)
+        outbox.finish(call.id, .put(call.result))
+        close(call)
+    }
+
     private func note(_ call: Call, _ peer: NodeID, _ cause: FailureCause) {
         call.result.failed.removeAll { $0.peer == peer }
         call.result.failed.append(PutFailure(peer: peer, cause: cause))
@@ -115,7 +191,8 @@ extension DhtNode {
     private static func cause(
         of message: MessageView, in payload: UnsafeRawBufferPointer
     ) -> FailureCause {
-        guard case .stored(_, let code, _) = message else { return .error }
+        if case .busy = message { return .busy }
+        guard case .stored(_, let code, _, _) = message else { return .error }
         return FailureCause(rawValue: String(decoding: code.bytes(in: payload), as: UTF8.self)) ?? .refused
     }
 }

@@ -54,10 +54,13 @@ extension DhtNode {
         meet(Contact(id: rpc.dst, endpoint: rpc.endpoint), rttUs: nowUs - rpc.sentUs, nowUs)
         switch rpc.purpose {
         case .lookup(let id):
-            if let call = calls[id] { lookupStep(call, took: reply, in: payload, from: rpc.dst, nowUs) }
-        case .store(let id):
-            if let call = calls[id] { storeAnswered(call, reply, in: payload, from: rpc, nowUs) }
-        case .verify, .probe, .anyone:
+            if let call = calls[id] { lookupStep(call, took: reply, in: payload, from: rpc, nowUs) }
+        case .store(let id, let isRaised):
+            if let call = calls[id] {
+                storeAnswered(
+                    call, reply, in: payload, from: rpc, isOutdated: isRaised != call.hasRaisedSeq, nowUs)
+            }
+        case .verify, .probe, .gift, .anyone:
             break
         }
     }
@@ -65,7 +68,7 @@ extension DhtNode {
     private static func code(of message: MessageView, isLate: Bool) -> RpcCode {
         switch message {
         case .busy, .error: .refused
-        case .stored(ok: false, _, _): .refused
+        case .stored(ok: false, _, _, _): .refused
         default: isLate ? .late : .ok
         }
     }
@@ -171,10 +174,10 @@ extension DhtNode {
     private mutating func tellOwner(of rpc: PendingRpc, _ code: RpcCode, _ nowUs: UInt64) {
         switch rpc.purpose {
         case .lookup(let id):
-            if let call = calls[id] { lookupStep(call, lost: rpc.dst, code, nowUs) }
-        case .store(let id):
+            if let call = calls[id] { lookupStep(call, lost: rpc, code, nowUs) }
+        case .store(let id, _):
             if let call = calls[id] { storeLost(call, rpc, code, nowUs) }
-        case .verify, .probe, .anyone:
+        case .verify, .probe, .gift, .anyone:
             break
         }
     }

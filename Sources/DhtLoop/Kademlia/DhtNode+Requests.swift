@@ -18,12 +18,17 @@ extension DhtNode {
         case .findNode(let target):
             appendNodes(closestTo: target, asker: request.src)
             stats.count(.findNode, .served)
-        case .get(let key):
-            appendFoundOrNodes(key, asker: request.src, nowUs)
+        case .get(let key, let wantsNodes):
+            appendFoundOrNodes(key, wantsNodes: wantsNodes, asker: request.src, nowUs)
             stats.count(.get, .served)
         case .put(let record):
             appendStored(record, in: payload, nowUs)
-        case .provide, .findProviders, .unsupported:
+        case .provide(let cid, let node, let ttlSeconds):
+            appendProvided(cid, node.bytes(in: payload), ttlSeconds, nowUs)
+        case .findProviders(let cid, let limit):
+            appendProviders(cid, limit: limit, asker: request.src, nowUs)
+            stats.count(.findProviders, .served)
+        case .unsupported:
             stats.reject(.unsupported)
             outbox.bytes.appendError(kind: "unsupported", detail: "this node does not know that message")
         case .malformed(let error):
@@ -37,13 +42,19 @@ extension DhtNode {
 
     /// `Nodes` with the K closest to `target`. For the own id the node itself comes first.
     private mutating func appendNodes(closestTo target: NodeID, asker: NodeID) {
-        table.closest(to: target, config.k, into: &nearest)
+        let others = findNearest(target, asker: asker)
         let isSelf = target == config.id
-        var count = nearest.count + (isSelf ? 1 : 0)
-        for index in 0..<nearest.count where nearest[index].id == asker { count -= 1 }
-        outbox.bytes.beginNodes(count: count)
+        outbox.bytes.beginNodes(count: others + (isSelf ? 1 : 0))
         if isSelf { outbox.bytes.appendContact(config.id, at: endpoints.encoded(upkeep.advertised)) }
         appendNearest(except: asker)
+    }
+
+    /// Fills `nearest` with the K closest to `target`; how many of them `asker` should hear of.
+    private mutating func findNearest(_ target: NodeID, asker: NodeID) -> Int {
+        table.closest(to: target, config.k, into: &nearest)
+        var count = nearest.count
+        for index in 0..<nearest.count where nearest[index].id == asker { count -= 1 }
+        return count
     }
 
     private mutating func appendNearest(except asker: NodeID) {
@@ -54,13 +65,46 @@ extension DhtNode {
         }
     }
 
-    private mutating func appendFoundOrNodes(_ key: Key, asker: NodeID, _ nowUs: UInt64) {
+    private mutating func appendFoundOrNodes(
+        _ key: Key, wantsNodes: Bool, asker: NodeID, _ nowUs: UInt64
+    ) {
         guard let record = store.find(key, nowUs: nowUs) else {
             return appendNodes(closestTo: key, asker: asker)
         }
+        let contacts = wantsNodes ? findNearest(key, asker: asker) : 0
         outbox.bytes.beginFound(
             key: key, seq: record.seq, ttlSeconds: Self.secondsLeft(until: record.expiresAtUs, nowUs),
-            value: record.value, contacts: 0)
+            value: record.value, isTombstone: record.isTombstone, contacts: contacts)
+        if wantsNodes { appendNearest(except: asker) }
+    }
+
+    private mutating func appendProvided(
+        _ cid: Key, _ node: UnsafeRawBufferPointer, _ ttlSeconds: UInt64, _ nowUs: UInt64
+    ) {
+        guard node.count > 0 else {
+            stats.count(.provide, .denied)
+            return outbox.bytes.appendStored(ok: false, code: "bad_node", ttlSeconds: 0)
+        }
+        let ttl = clampedTtl(ttlSeconds)
+        let isKept = keepProvider(cid, Array(node), ttlSeconds: ttl, nowUs)
+        stats.count(.provide, isKept ? .served : .denied)
+        outbox.bytes.appendStored(ok: isKept, code: isKept ? "" : "full", ttlSeconds: isKept ? ttl : 0)
+    }
+
+    private mutating func appendProviders(
+        _ cid: Key, limit: UInt64, asker: NodeID, _ nowUs: UInt64
+    ) {
+        let most = min(Int(clamping: limit), Limits.contactsPerMessage)
+        let found = providers.find(cid, limit: most, nowUs: nowUs)
+        outbox.bytes.beginProviders(count: found.count)
+        for provider in found {
+            provider.node.withUnsafeBytes {
+                outbox.bytes.appendProvider(
+                    node: $0, ttlSeconds: Self.secondsLeft(until: provider.expiresAtUs, nowUs))
+            }
+        }
+        outbox.bytes.beginProviderNodes(count: findNearest(cid, asker: asker))
+        appendNearest(except: asker)
     }
 
     private mutating func appendStored(
@@ -72,14 +116,15 @@ extension DhtNode {
         }
         let ttl = clampedTtl(record.ttlSeconds)
         let outcome = keep(
-            record.key, seq: record.seq, ttlSeconds: ttl, value: record.value.bytes(in: payload), nowUs)
+            record.key, seq: record.seq, ttlSeconds: ttl, value: record.value.bytes(in: payload),
+            isTombstone: record.isTombstone, nowUs)
         switch outcome {
         case .stored, .refreshed:
             stats.count(.put, .served)
             outbox.bytes.appendStored(ok: true, code: "", ttlSeconds: ttl)
         case .stale:
             stats.count(.put, .denied)
-            outbox.bytes.appendStored(ok: false, code: "stale", ttlSeconds: 0)
+            outbox.bytes.appendStale(seq: store.find(record.key, nowUs: nowUs)?.seq ?? 0)
         case .full:
             stats.count(.put, .denied)
             outbox.bytes.appendStored(ok: false, code: "full", ttlSeconds: 0)
@@ -88,13 +133,25 @@ extension DhtNode {
 
     /// Stores a record here and sees to it that its end of life is noticed.
     mutating func keep(
-        _ key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, _ nowUs: UInt64
+        _ key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, isTombstone: Bool,
+        _ nowUs: UInt64
     ) -> RecordStore.PutOutcome {
         let outcome = store.put(
-            key, seq: seq, expiresAtUs: nowUs + ttlSeconds * 1_000_000, value: value, nowUs: nowUs)
+            key, seq: seq, expiresAtUs: nowUs + ttlSeconds * 1_000_000, value: value,
+            isTombstone: isTombstone, nowUs: nowUs)
         if outcome == .full { stats.errors[.storeFull] += 1 }
         if outcome == .stored { armSweep() }
         return outcome
+    }
+
+    /// Notes here that `node` provides `cid`; false when there is no room.
+    mutating func keepProvider(
+        _ cid: Key, _ node: [UInt8], ttlSeconds: UInt64, _ nowUs: UInt64
+    ) -> Bool {
+        let outcome = providers.add(
+            cid, node: node, expiresAtUs: nowUs + ttlSeconds * 1_000_000, nowUs: nowUs)
+        if outcome == .full { stats.errors[.storeFull] += 1 } else { armSweep() }
+        return outcome != .full
     }
 
     /// 1...`maxTtlSeconds`.

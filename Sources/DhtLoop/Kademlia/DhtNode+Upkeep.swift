@@ -108,7 +108,7 @@ extension DhtNode {
 
     /// Sees to it that the store is swept once its next record has expired.
     mutating func armSweep() {
-        guard let due = store.nextSweepUs else { return }
+        guard let due = [store.nextSweepUs, providers.nextSweepUs].compactMap({ $0 }).min() else { return }
         if upkeep.sweepTimer != .none, upkeep.sweepDueUs <= due { return }
         wheel.cancel(upkeep.sweepTimer)
         upkeep.sweepDueUs = due
@@ -118,6 +118,7 @@ extension DhtNode {
     mutating func sweepStore(_ nowUs: UInt64) {
         upkeep.sweepTimer = .none
         store.sweep(nowUs: nowUs)
+        if let due = providers.nextSweepUs, due <= nowUs { providers.sweep(nowUs: nowUs) }
         armSweep()
     }
 }

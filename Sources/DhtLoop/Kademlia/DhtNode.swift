@@ -19,6 +19,7 @@ public struct DhtNode: ~Copyable {
     public internal(set) var stats = NodeStats()
     public internal(set) var table: RoutingTable
     public internal(set) var store: RecordStore
+    public internal(set) var providers: ProviderStore
     /// The overlay we are attached to; `.none` until there is one.
     public internal(set) var home = EndpointID.none
 
@@ -30,6 +31,8 @@ public struct DhtNode: ~Copyable {
     var decoder = EnvelopeDecoder()
     var nearest = ContactList()
     var upkeep = Upkeep()
+    /// The plain get in progress for a key: another one shares its walk.
+    var walkOfKey: [Key: CallID] = [:]
 
     /// `seed` feeds RPC ids, refresh targets and jitter: from the system in a daemon, a number in a test.
     public init(config: NodeConfig, endpoints: EndpointTable, seed: UInt64, nowUs: UInt64) {
@@ -37,7 +40,10 @@ public struct DhtNode: ~Copyable {
         self.endpoints = endpoints
         generator = SeededGenerator(seed: seed)
         table = RoutingTable(ownID: config.id, k: config.k)
-        store = RecordStore(budgetBytes: config.memoryBudget, secret: generator.next(), nowUs: nowUs)
+        let providerBudget = config.memoryBudget / NodeConfig.providerShare
+        store = RecordStore(
+            budgetBytes: config.memoryBudget - providerBudget, secret: generator.next(), nowUs: nowUs)
+        providers = ProviderStore(budgetBytes: providerBudget, secret: generator.next())
         rpcs = RpcTable(limit: config.maxRpcs)
         calls = CallTable(limit: config.maxCalls)
         wheel = TimerWheel(nowUs: nowUs)

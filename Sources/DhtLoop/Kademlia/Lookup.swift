@@ -113,6 +113,9 @@ public struct Lookup: Sendable {
         return peers[index].hop
     }
 
+    /// Referrals that led to a peer; 0 for one that is not in the walk.
+    func hop(of id: NodeID) -> Int { index(of: id).map { Int(peers[$0].hop) } ?? 0 }
+
     /// A peer's time-out passed.
     public mutating func silent(_ id: NodeID) { leave(id, as: .silent) }
 

@@ -23,7 +23,10 @@ public struct NodeConfig: Sendable {
     public var maxTtlSeconds: UInt64 = 604_800
     /// Bytes of one value.
     public var maxValueBytes = 65_536
-    /// Bytes of memory for stored records.
+    /// One part in so many of the memory budget is for provider records.
+    static let providerShare = 8
+
+    /// Bytes of memory for stored records and providers.
     public var memoryBudget = 268_435_456
     /// Pending RPCs; beyond it a lookup waits for its running ones.
     public var maxRpcs = 4096

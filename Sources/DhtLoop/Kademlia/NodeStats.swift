@@ -130,6 +130,11 @@ public struct NodeStats: Sendable {
     public var found: UInt64 = 0
     public var timeouts: UInt64 = 0
     public var lookups: UInt64 = 0
+    public var provides: UInt64 = 0
+    /// Older versions replaced by a read.
+    public var repairs: UInt64 = 0
+    /// Copies left at the closest node that lacked a record.
+    public var cached: UInt64 = 0
     public var errors = Tally<CallError>()
     public var routeUpdates = Tally<RouteUpdate>()
     public private(set) var rejections: [Rejection: UInt64] = [:]

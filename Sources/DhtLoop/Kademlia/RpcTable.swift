@@ -8,12 +8,14 @@
 enum RpcPurpose: Equatable {
     /// A step of a call's lookup.
     case lookup(CallID)
-    /// A call's record, sent to a replica.
-    case store(CallID)
+    /// A call's record, sent to a replica; `isRaised` when its version was raised over one met there.
+    case store(CallID, isRaised: Bool)
     /// To see whether a node that asked us can be reached.
     case verify
     /// To see whether a full bucket's oldest contact still lives.
     case probe
+    /// A record for a node that lacks it, or has an old one; nobody waits.
+    case gift
     /// To whoever hears it at a bootstrap overlay.
     case anyone
 }

@@ -66,6 +66,7 @@ final class NodeService: CallOwner, NodeBackend {
         switch result {
         case .put(let result): putEnded(ticket, result)
         case .get(let result): getEnded(ticket, result)
+        case .providers: break
         }
     }
 

@@ -140,7 +140,7 @@ extension EnvelopeDecoder {
         guard try reader.mapHead() == 1 else { throw .malformed }
         let name = try reader.text()
         if reader.spells(name, "FindNode") { return .findNode(target: try onlyKey(&reader, "target")) }
-        if reader.spells(name, "Get") { return .get(key: try onlyKey(&reader, "key")) }
+        if reader.spells(name, "Get") { return try decodeGet(&reader) }
         if reader.spells(name, "Nodes") { return try decodeNodes(&reader) }
         if reader.spells(name, "Found") { return try decodeFound(&reader) }
         if reader.spells(name, "Put") { return try decodePut(&reader) }
@@ -185,6 +185,23 @@ extension EnvelopeDecoder {
         }
         guard let id else { throw .missingField }
         return id
+    }
+
+    private func decodeGet(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var key: Key?
+        var wantsNodes = false
+        for _ in 0..<(try reader.mapHead()) {
+            let name = try reader.text()
+            if reader.spells(name, "key") {
+                key = try reader.nodeID()
+            } else if reader.spells(name, "nodes") {
+                wantsNodes = try reader.bool()
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let key else { throw .missingField }
+        return .get(key: key, wantsNodes: wantsNodes)
     }
 
     private mutating func decodeNodes(_ reader: inout CborReader) throws(WireError) -> MessageView {
@@ -249,6 +266,7 @@ extension EnvelopeDecoder {
         var seq: UInt64?
         var ttl: UInt64?
         var value: ByteSlice?
+        var isTombstone = false
         for _ in 0..<(try reader.mapHead()) {
             let name = try reader.text()
             if reader.spells(name, "key") {
@@ -259,18 +277,23 @@ extension EnvelopeDecoder {
                 ttl = try reader.uint()
             } else if reader.spells(name, "value") {
                 value = try reader.bytes()
+            } else if reader.spells(name, "dead") {
+                isTombstone = try reader.bool()
             } else {
                 try reader.skip()
             }
         }
         guard let key, let seq, let ttl, let value else { throw .missingField }
-        return RecordView(key: key, seq: seq, ttlSeconds: ttl, value: value)
+        return RecordView(
+            key: key, seq: seq, ttlSeconds: ttl, value: isTombstone ? .empty : value, isTombstone: isTombstone
+        )
     }
 
     private func decodeStored(_ reader: inout CborReader) throws(WireError) -> MessageView {
         var ok: Bool?
         var code = ByteSlice.empty
         var ttl: UInt64 = 0
+        var seq: UInt64 = 0
         for _ in 0..<(try reader.mapHead()) {
             let name = try reader.text()
             if reader.spells(name, "ok") {
@@ -279,12 +302,14 @@ extension EnvelopeDecoder {
                 code = try reader.text()
             } else if reader.spells(name, "ttl") {
                 ttl = try reader.uint()
+            } else if reader.spells(name, "seq") {
+                seq = try reader.uint()
             } else {
                 try reader.skip()
             }
         }
         guard let ok else { throw .missingField }
-        return .stored(ok: ok, code: code, ttlSeconds: ttl)
+        return .stored(ok: ok, code: code, ttlSeconds: ttl, seq: seq)
     }
 
     private func decodeProvide(_ reader: inout CborReader) throws(WireError) -> MessageView {

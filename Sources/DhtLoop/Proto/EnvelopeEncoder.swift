@@ -53,6 +53,15 @@ extension ByteBuffer {
 
     public mutating func appendGet(key: Key) { appendKeyMessage("Get", "key", key) }
 
+    /// A `Get` that wants the contacts closest to the key even with a record.
+    public mutating func appendGetWithNodes(key: Key) {
+        beginMessage("Get", fields: 2)
+        appendText("key")
+        appendID(key)
+        appendText("nodes")
+        appendBool(true)
+    }
+
     /// A switch's word that it has no session for `node`.
     public mutating func appendUnreachable(node: NodeID) { appendKeyMessage("Unreachable", "node", node) }
 
@@ -82,21 +91,22 @@ extension ByteBuffer {
 
     /// `Found` up to its list of contacts: `contacts` of them must follow.
     public mutating func beginFound(
-        key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, contacts: Int
+        key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, isTombstone: Bool = false,
+        contacts: Int
     ) {
         beginMessage("Found", fields: 2)
         appendText("record")
-        appendRecord(key: key, seq: seq, ttlSeconds: ttlSeconds, value: value)
+        appendRecord(key: key, seq: seq, ttlSeconds: ttlSeconds, value: value, isTombstone: isTombstone)
         appendText("nodes")
         appendArrayHead(contacts)
     }
 
     public mutating func appendPut(
-        key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer
+        key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, isTombstone: Bool = false
     ) {
         beginMessage("Put", fields: 1)
         appendText("record")
-        appendRecord(key: key, seq: seq, ttlSeconds: ttlSeconds, value: value)
+        appendRecord(key: key, seq: seq, ttlSeconds: ttlSeconds, value: value, isTombstone: isTombstone)
     }
 
     /// `code` is "" for a store that was taken, else why it was not.
@@ -108,6 +118,19 @@ extension ByteBuffer {
         appendText(code)
         appendText("ttl")
         appendUInt(ttlSeconds)
+    }
+
+    /// Refused, because version `seq` is there already.
+    public mutating func appendStale(seq: UInt64) {
+        beginMessage("Stored", fields: 4)
+        appendText("ok")
+        appendBool(false)
+        appendText("code")
+        appendText("stale")
+        appendText("ttl")
+        appendUInt(0)
+        appendText("seq")
+        appendUInt(seq)
     }
 
     public mutating func appendProvide(cid: Key, node: UnsafeRawBufferPointer, ttlSeconds: UInt64) {
@@ -163,9 +186,9 @@ extension ByteBuffer {
     }
 
     private mutating func appendRecord(
-        key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer
+        key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, isTombstone: Bool
     ) {
-        appendMapHead(4)
+        appendMapHead(isTombstone ? 5 : 4)
         appendText("key")
         appendID(key)
         appendText("seq")
@@ -174,6 +197,9 @@ extension ByteBuffer {
         appendUInt(ttlSeconds)
         appendText("value")
         appendBytes(value)
+        guard isTombstone else { return }
+        appendText("dead")
+        appendBool(true)
     }
 
     private mutating func beginMessage(_ name: StaticString, fields: Int) {

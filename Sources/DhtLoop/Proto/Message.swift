@@ -22,6 +22,8 @@ public struct RecordView: Equatable, Sendable {
     /// Seconds left to live when it was sent.
     public var ttlSeconds: UInt64
     public var value: ByteSlice
+    /// The record was deleted: a version without a value, which outlives the replicas it replaces.
+    public var isTombstone = false
 }
 
 /// A decoded message (docs/PROTOCOL.md, "Messages"). Contacts and providers lie in the decoder's scratch.
@@ -30,10 +32,12 @@ public enum MessageView: Equatable, Sendable {
     case pong
     case findNode(target: NodeID)
     case nodes
-    case get(key: Key)
+    /// `wantsNodes`: with a record, the contacts closest to the key are asked for too.
+    case get(key: Key, wantsNodes: Bool)
     case found(RecordView)
     case put(RecordView)
-    case stored(ok: Bool, code: ByteSlice, ttlSeconds: UInt64)
+    /// `seq`: with the code "stale", the version that is there; else 0.
+    case stored(ok: Bool, code: ByteSlice, ttlSeconds: UInt64, seq: UInt64)
     case provide(cid: Key, node: ByteSlice, ttlSeconds: UInt64)
     case findProviders(cid: Key, limit: UInt64)
     case providers

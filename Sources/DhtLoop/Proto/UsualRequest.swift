@@ -26,7 +26,7 @@ enum UsualRequest {
         }
         if message.count == getBytes + NodeID.byteCount {
             guard word(base, 0) == get.0, half(base, 8) == get.1 else { return nil }
-            return .get(key: NodeID(loading: base + getBytes))
+            return .get(key: NodeID(loading: base + getBytes), wantsNodes: false)
         }
         return nil
     }

@@ -13,6 +13,7 @@ struct RecordHandle: Equatable {
 struct RecordHead {
     static let byteCount = 48
     private static let erasedBit: UInt32 = 1 << 31
+    private static let tombstoneBit: UInt32 = 1 << 30
 
     let base: UnsafeMutableRawPointer
 
@@ -21,7 +22,9 @@ struct RecordHead {
     /// End of life in ticks of `RecordStore.tickUs`.
     var expiryTick: UInt32 { base.loadUnaligned(fromByteOffset: 40, as: UInt32.self) }
     private var lengthWord: UInt32 { base.loadUnaligned(fromByteOffset: 44, as: UInt32.self) }
-    var valueCount: Int { Int(lengthWord & ~Self.erasedBit) }
+    var valueCount: Int { Int(lengthWord & ~(Self.erasedBit | Self.tombstoneBit)) }
+    /// The record was deleted, and says so to who holds an older version.
+    var isTombstone: Bool { lengthWord & Self.tombstoneBit != 0 }
     var isErased: Bool { lengthWord & Self.erasedBit != 0 }
     var value: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Self.byteCount, count: valueCount)
@@ -31,11 +34,14 @@ struct RecordHead {
 
     static func footprint(valueCount: Int) -> Int { (byteCount + valueCount + 3) & ~3 }
 
-    func write(key: Key, seq: UInt64, expiryTick: UInt32, value: UnsafeRawBufferPointer) {
+    func write(
+        key: Key, seq: UInt64, expiryTick: UInt32, value: UnsafeRawBufferPointer, isTombstone: Bool
+    ) {
         key.store(to: base)
         base.storeBytes(of: seq, toByteOffset: 32, as: UInt64.self)
         base.storeBytes(of: expiryTick, toByteOffset: 40, as: UInt32.self)
-        base.storeBytes(of: UInt32(value.count), toByteOffset: 44, as: UInt32.self)
+        let mark = isTombstone ? Self.tombstoneBit : 0
+        base.storeBytes(of: UInt32(value.count) | mark, toByteOffset: 44, as: UInt32.self)
         if let source = value.baseAddress {
             (base + Self.byteCount).copyMemory(from: source, byteCount: value.count)
         }

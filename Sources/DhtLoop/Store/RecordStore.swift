@@ -11,6 +11,8 @@ public struct StoredRecord {
     /// End of life, in microseconds of the node's clock.
     public var expiresAtUs: UInt64
     public var value: UnsafeRawBufferPointer
+    /// Deleted: the value is empty, and older versions are to be refused.
+    public var isTombstone: Bool
 }
 
 /// Records by key. All times are microseconds of the node's monotonic clock.
@@ -57,12 +59,17 @@ public struct RecordStore: ~Copyable {
         guard let slot = slot(of: key, hash: index.hash(key)) else { return nil }
         let head = arena.head(index.handle(at: slot))
         guard head.expiryTick > tick(nowUs) else { return nil }
-        return StoredRecord(seq: head.seq, expiresAtUs: time(head.expiryTick), value: head.value)
+        return StoredRecord(
+            seq: head.seq, expiresAtUs: time(head.expiryTick), value: head.value,
+            isTombstone: head.isTombstone)
     }
 
-    /// Stores a version of a record until `expiresAtUs`. The higher `seq` wins; among equals, the greater bytes.
+    /// Stores a version of a record until `expiresAtUs`. The higher `seq` wins; among equals a tombstone, then
+    /// the greater bytes.
     public mutating func put(
-        _ key: Key, seq: UInt64, expiresAtUs: UInt64, value: UnsafeRawBufferPointer, nowUs: UInt64
+        _ key: Key, seq: UInt64, expiresAtUs: UInt64, value: UnsafeRawBufferPointer,
+        isTombstone: Bool = false,
+        nowUs: UInt64
     ) -> PutOutcome {
         let hash = index.hash(key)
         let expiry = max(tick(expiresAtUs) &+ 1, tick(nowUs) &+ 1)
@@ -72,14 +79,16 @@ public struct RecordStore: ~Copyable {
             if head.expiryTick > tick(nowUs) {
                 if head.seq > seq { return .stale }
                 if head.seq == seq {
-                    let order = Self.compare(value, head.value)
+                    let order =
+                        isTombstone == head.isTombstone
+                        ? Self.compare(value, head.value) : isTombstone ? 1 : -1
                     if order == 0 { return refresh(index.handle(at: known), until: expiry) }
                     if order < 0 { return .stale }
                 }
             }
         }
         guard makeRoom(valueCount: value.count, nowUs: nowUs) else { return .full }
-        let handle = append(key, seq: seq, expiry: expiry, value: value)
+        let handle = append(key, seq: seq, expiry: expiry, value: value, isTombstone: isTombstone)
         if let old = slot(of: key, hash: hash) {
             let former = index.handle(at: old)
             index.setHandle(handle, at: old)
@@ -153,10 +162,11 @@ extension RecordStore {
     }
 
     private mutating func append(
-        _ key: Key, seq: UInt64, expiry: UInt32, value: UnsafeRawBufferPointer
+        _ key: Key, seq: UInt64, expiry: UInt32, value: UnsafeRawBufferPointer, isTombstone: Bool
     ) -> RecordHandle {
         let handle = arena.append(valueCount: value.count)
-        arena.head(handle).write(key: key, seq: seq, expiryTick: expiry, value: value)
+        arena.head(handle).write(
+            key: key, seq: seq, expiryTick: expiry, value: value, isTombstone: isTombstone)
         note(expiry, in: arena.currentSegment)
         return handle
     }
@@ -222,7 +232,9 @@ extension RecordStore {
             next = arena.next(after: handle)
             let head = arena.head(handle)
             guard !head.isErased, let slot = slot(of: head.key, hash: index.hash(head.key)) else { continue }
-            let moved = append(head.key, seq: head.seq, expiry: head.expiryTick, value: head.value)
+            let moved = append(
+                head.key, seq: head.seq, expiry: head.expiryTick, value: head.value,
+                isTombstone: head.isTombstone)
             index.setHandle(moved, at: slot)
             arena.erase(handle)
         }

@@ -45,7 +45,7 @@ public struct DhtMetrics: Sendable {
     /// What a node has counted so far; what only its host knows is left at zero.
     public init(_ stats: NodeStats) {
         (puts, gets, found) = (stats.puts, stats.gets, stats.found)
-        (timeouts, lookups) = (stats.timeouts, stats.lookups)
+        (timeouts, lookups, provides) = (stats.timeouts, stats.lookups, stats.provides)
         for kind in CallError.allCases { errors[kind.label] = stats.errors[kind] }
         for action in RouteUpdate.allCases { routeUpdates[action.label] = stats.routeUpdates[action] }
         for reason in Rejection.all { rejected[reason.label] = stats.rejections[reason] ?? 0 }

@@ -5,16 +5,16 @@ import Testing
 
 @Suite("DhtNode")
 struct DhtNodeTests {
-    private static let second: UInt64 = 1_000_000
+    static let second: UInt64 = 1_000_000
 
-    private func cluster(_ count: Int, seed: UInt64 = 1) -> TestNetwork {
+    func cluster(_ count: Int, seed: UInt64 = 1) -> TestNetwork {
         let network = TestNetwork()
         for index in 0..<count { network.add(seed: seed &* 10_000 &+ UInt64(index)) }
         network.run(us: 10 * Self.second)
         return network
     }
 
-    private func put(
+    func put(
         _ network: TestNetwork, on index: Int, _ key: Key, _ value: [UInt8], seq: UInt64 = 1
     ) throws -> PutResult {
         let box = network.nodes[index]
@@ -26,7 +26,7 @@ struct DhtNodeTests {
         return result
     }
 
-    private func get(_ network: TestNetwork, on index: Int, _ key: Key) throws -> GetResult {
+    func get(_ network: TestNetwork, on index: Int, _ key: Key) throws -> GetResult {
         let box = network.nodes[index]
         let started = box.node.get(key, nowUs: network.nowUs)
         let id = try #require(started)
@@ -36,9 +36,9 @@ struct DhtNodeTests {
         return result
     }
 
-    private struct Missing: Error {}
+    struct Missing: Error {}
 
-    private func value(_ result: GetResult) -> [UInt8]? {
+    func value(_ result: GetResult) -> [UInt8]? {
         if case .found(let value, _, _) = result.outcome { value } else { nil }
     }
 

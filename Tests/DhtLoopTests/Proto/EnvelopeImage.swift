@@ -20,16 +20,17 @@ struct EnvelopeImage: Equatable {
         var seq: UInt64
         var ttl: UInt64
         var value: [UInt8]
+        var isTombstone = false
     }
 
     enum Body: Equatable {
         case ping, pong
         case findNode(target: NodeID)
         case nodes([Contact])
-        case get(key: Key)
+        case get(key: Key, wantsNodes: Bool)
         case found(Record, nodes: [Contact])
         case put(Record)
-        case stored(ok: Bool, code: Text, ttl: UInt64)
+        case stored(ok: Bool, code: Text, ttl: UInt64, seq: UInt64)
         case provide(cid: Key, node: Text, ttl: UInt64)
         case findProviders(cid: Key, limit: UInt64)
         case providers([Provider], nodes: [Contact])
@@ -74,17 +75,20 @@ extension EnvelopeImage.Body {
     ) throws(WireError) {
         func copy(_ slice: ByteSlice) -> [UInt8] { Array(slice.bytes(in: frame)) }
         func copy(_ record: RecordView) -> EnvelopeImage.Record {
-            .init(key: record.key, seq: record.seq, ttl: record.ttlSeconds, value: copy(record.value))
+            .init(
+                key: record.key, seq: record.seq, ttl: record.ttlSeconds, value: copy(record.value),
+                isTombstone: record.isTombstone)
         }
         switch message {
         case .ping: self = .ping
         case .pong: self = .pong
         case .findNode(let target): self = .findNode(target: target)
         case .nodes: self = .nodes(contacts)
-        case .get(let key): self = .get(key: key)
+        case .get(let key, let wantsNodes): self = .get(key: key, wantsNodes: wantsNodes)
         case .found(let record): self = .found(copy(record), nodes: contacts)
         case .put(let record): self = .put(copy(record))
-        case .stored(let ok, let code, let ttl): self = .stored(ok: ok, code: copy(code), ttl: ttl)
+        case .stored(let ok, let code, let ttl, let seq):
+            self = .stored(ok: ok, code: copy(code), ttl: ttl, seq: seq)
         case .provide(let cid, let node, let ttl): self = .provide(cid: cid, node: copy(node), ttl: ttl)
         case .findProviders(let cid, let limit): self = .findProviders(cid: cid, limit: limit)
         case .providers: self = .providers(providers, nodes: contacts)
@@ -117,17 +121,21 @@ extension EnvelopeImage {
         case .nodes(let nodes):
             buffer.beginNodes(count: nodes.count)
             append(nodes, to: &buffer)
-        case .get(let key): buffer.appendGet(key: key)
+        case .get(let key, let wantsNodes):
+            if wantsNodes { buffer.appendGetWithNodes(key: key) } else { buffer.appendGet(key: key) }
         case .found(let record, let nodes):
             record.value.withUnsafeBytes {
                 buffer.beginFound(
-                    key: record.key, seq: record.seq, ttlSeconds: record.ttl, value: $0, contacts: nodes.count
+                    key: record.key, seq: record.seq, ttlSeconds: record.ttl, value: $0,
+                    isTombstone: record.isTombstone, contacts: nodes.count
                 )
             }
             append(nodes, to: &buffer)
         case .put(let record):
             record.value.withUnsafeBytes {
-                buffer.appendPut(key: record.key, seq: record.seq, ttlSeconds: record.ttl, value: $0)
+                buffer.appendPut(
+                    key: record.key, seq: record.seq, ttlSeconds: record.ttl, value: $0,
+                    isTombstone: record.isTombstone)
             }
         case .findProviders(let cid, let limit):
             guard let limit = Int(exactly: limit) else { return false }
@@ -143,9 +151,15 @@ extension EnvelopeImage {
             append(nodes, to: &buffer)
         case .busy(let retryMs): buffer.appendBusy(retryMs: retryMs)
         case .unreachable(let node): buffer.appendUnreachable(node: node)
-        case .stored(let ok, let code, let ttl):
+        case .stored(let ok, let code, let ttl, let seq):
             guard let code = Self.word(code) else { return false }
-            buffer.appendStored(ok: ok, code: code, ttlSeconds: ttl)
+            let isStale = !ok && ttl == 0 && code.description == "stale"
+            guard isStale || seq == 0 else { return false }
+            if isStale {
+                buffer.appendStale(seq: seq)
+            } else {
+                buffer.appendStored(ok: ok, code: code, ttlSeconds: ttl)
+            }
         case .error(let kind, let detail):
             guard let kind = Self.word(kind), let detail = Self.word(detail) else { return false }
             buffer.appendError(kind: kind, detail: detail)
@@ -164,6 +178,7 @@ extension EnvelopeImage {
 
     /// Words of ours: the encoder takes them only as literals.
     private static let words: [StaticString] = [
+        "stale",
         "", "too_large", "unsupported", "malformed", "bad_key_length",
     ]
 
@@ -189,11 +204,12 @@ extension EnvelopeImage {
         case 1: return .pong
         case 2: return .findNode(target: id)
         case 3: return .nodes(contacts(&generator))
-        case 4: return .get(key: id)
+        case 4: return .get(key: id, wantsNodes: .random(using: &generator))
         case 5: return .found(record(id, &generator), nodes: contacts(&generator))
         case 6: return .put(record(id, &generator))
         case 7:
-            return .stored(ok: .random(using: &generator), code: word(&generator), ttl: number(&generator))
+            return .stored(
+                ok: .random(using: &generator), code: word(&generator), ttl: number(&generator), seq: 0)
         case 8: return .provide(cid: id, node: text(&generator), ttl: number(&generator))
         case 9: return .findProviders(cid: id, limit: number(&generator) >> 1)
         case 10: return .providers(providers(&generator), nodes: contacts(&generator))
@@ -257,12 +273,19 @@ extension EnvelopeImage.Body {
         case .pong: ("Pong", .object([:]))
         case .findNode(let target): ("FindNode", .object(["target": .id(target)]))
         case .nodes(let nodes): ("Nodes", .object(["nodes": .contacts(nodes)]))
-        case .get(let key): ("Get", .object(["key": .id(key)]))
+        case .get(let key, wantsNodes: false): ("Get", .object(["key": .id(key)]))
+        case .get(let key, wantsNodes: true): ("Get", .object(["key": .id(key), "nodes": .bool(true)]))
         case .found(let record, let nodes):
             ("Found", .object(["record": .record(record), "nodes": .contacts(nodes)]))
         case .put(let record): ("Put", .object(["record": .record(record)]))
-        case .stored(let ok, let code, let ttl):
-            ("Stored", .object(["ok": .bool(ok), "code": .utf8(code), "ttl": .number(ttl)]))
+        case .stored(let ok, let code, let ttl, let seq):
+            (
+                "Stored",
+                .object(
+                    ["ok": .bool(ok), "code": .utf8(code), "ttl": .number(ttl)].merging(
+                        seq == 0 ? [:] : ["seq": .number(seq)]
+                    ) { $1 })
+            )
         case .provide(let cid, let node, let ttl):
             ("Provide", .object(["cid": .id(cid), "node": .utf8(node), "ttl": .number(ttl)]))
         case .findProviders(let cid, let limit):
@@ -293,9 +316,10 @@ extension Json {
     }
 
     fileprivate static func record(_ record: EnvelopeImage.Record) -> Json {
-        .object([
-            "key": .id(record.key), "seq": .number(record.seq), "ttl": .number(record.ttl),
-            "value": .text(Hex.string(record.value)),
-        ])
+        .object(
+            [
+                "key": .id(record.key), "seq": .number(record.seq), "ttl": .number(record.ttl),
+                "value": .text(Hex.string(record.value)),
+            ].merging(record.isTombstone ? ["dead": .bool(true)] : [:]) { $1 })
     }
 }

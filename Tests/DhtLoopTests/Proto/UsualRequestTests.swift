@@ -15,7 +15,7 @@ struct UsualRequestTests {
         get.appendGet(key: id)
         let (findNodeMatch, getMatch) = (UsualRequest.match(findNode.bytes), UsualRequest.match(get.bytes))
         #expect(findNodeMatch == .findNode(target: id))
-        #expect(getMatch == .get(key: id))
+        #expect(getMatch == .get(key: id, wantsNodes: false))
         for bytes in [Array(findNode.bytes), Array(get.bytes)] {
             for cut in 0..<bytes.count {
                 #expect(bytes[..<cut].withUnsafeBytes { UsualRequest.match($0) } == nil)

@@ -35,6 +35,22 @@ struct RecordStoreTests {
         #expect(held == 1)
     }
 
+    @Test("a tombstone wins over the value it deletes and over older ones, and loses to a newer value")
+    func tombstones() {
+        var store = RecordStore(budgetBytes: 64 << 20, secret: 1, nowUs: 0)
+        let key = NodeID(1, 2, 3, 4)
+        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        #expect(put(&store, key, seq: 5, [5]) == .stored)
+        let deleted = store.put(
+            key, seq: 5, expiresAtUs: 60 * Self.second, value: nothing, isTombstone: true, nowUs: 0)
+        #expect(deleted == .stored)
+        let isTombstone = store.find(key, nowUs: 0)?.isTombstone
+        #expect(isTombstone == true)
+        #expect(put(&store, key, seq: 5, [9, 9, 9]) == .stale)
+        #expect(put(&store, key, seq: 6, [6]) == .stored)
+        #expect(value(store, key) == [6])
+    }
+
     @Test("a record is gone at the end of its life, and its memory with the next sweep")
     func expiry() throws {
         var store = RecordStore(budgetBytes: 64 << 20, secret: 1, nowUs: 0)
