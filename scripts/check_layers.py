@@ -19,6 +19,7 @@ ORDER = [
     ["Reactor"],
     ["Session", "Overlay"],
     ["Telemetry", "Config", "Admin"],
+    ["LoadGen"],
     ["Node"],
 ]
 # Imports of the rooms that must stay free of the system; a file may be named for an exception.
