@@ -18,6 +18,8 @@ struct Bench: ParsableCommand {
     var pid: Int32?
     @Option(help: "Admin address of the server: compares its counters.")
     var node: String?
+    @Option(help: "File in which the server counts its allocations (scripts/alloc_dht.sh).")
+    var allocations: String?
     @Flag(help: "Print the result as JSON.")
     var json = false
 
@@ -48,11 +50,11 @@ struct Bench: ParsableCommand {
         let population = try options.contacts > 0 ? LoadPopulation(of: options.contacts, for: load) : nil
         if options.prefill { try load.prefill() }
         if options.warmup > 0 { try load.run(until: .requests(options.warmup)) }
-        let probe = ServerProbe(pid: pid, admin: node)
+        let probe = ServerProbe(pid: pid, admin: node, allocationFile: allocations)
         observer.start()
-        let before = try probe.read()
+        let before = try probe.before()
         try load.run(until: options.limit)
-        let after = try probe.read()
+        let after = try probe.after()
         withExtendedLifetime(population) {}
         observer.finish()
         return BenchReport(

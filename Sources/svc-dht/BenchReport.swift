@@ -18,6 +18,9 @@ struct BenchReport {
     /// Frames that the server counted as dropped.
     var counted: UInt64? { difference(before.drops, after.drops) }
 
+    /// Calls of the allocator.
+    private var allocations: UInt64? { difference(before.allocations, after.allocations) }
+
     /// Requests that vanished: no answer came, and no counter of the server tells of them.
     var vanished: UInt64 { tally.lost - min(tally.lost, counted ?? 0) }
 
@@ -40,9 +43,14 @@ struct BenchReport {
                 + "\(Self.fixed(tally.perSecond, 0)) a second")
         lines.append(
             "\(tally.lost) lost, \(tally.refused) refused, \(tally.notFound) not found, \(tally.stray) stray")
+        if tally.contacts > 0 {
+            let each = Double(tally.contacts) / Double(max(1, tally.answered))
+            lines.append("\(Self.fixed(each, 1)) contacts in an answer")
+        }
         if let cpu = cpuUsPerRequest { lines.append("server CPU: \(Self.fixed(cpu, 3)) us a request") }
         if let rss = after.rssBytes { lines.append("server RSS: \(rss / 1024) KiB") }
         if let served = difference(before.served, after.served) { lines.append("server says: \(served) served") }
+        if let allocations { lines.append("server allocations: \(allocations)") }
         if let counted { lines.append("server says: \(counted) dropped") }
         return lines
     }
@@ -61,12 +69,14 @@ struct BenchReport {
         var members = [
             "\"sent\":\(tally.sent)", "\"answered\":\(tally.answered)", "\"lost\":\(tally.lost)",
             "\"refused\":\(tally.refused)", "\"not_found\":\(tally.notFound)", "\"stray\":\(tally.stray)",
-            "\"unreadable\":\(tally.unreadable)", "\"vanished\":\(vanished)",
+            "\"unreadable\":\(tally.unreadable)", "\"contacts\":\(tally.contacts)",
+            "\"vanished\":\(vanished)",
             "\"elapsed_s\":\(Double(tally.elapsedNs) / 1e9)", "\"per_second\":\(tally.perSecond)",
         ]
         if let cpu = cpuUsPerRequest { members.append("\"server_cpu_us\":\(cpu)") }
         if let rss = after.rssBytes { members.append("\"server_rss_bytes\":\(rss)") }
         if let served = difference(before.served, after.served) { members.append("\"server_served\":\(served)") }
+        if let allocations { members.append("\"server_allocations\":\(allocations)") }
         if let counted { members.append("\"server_dropped\":\(counted)") }
         let ops = latencies.map { "\"\($0.op.label)\":\(latencyJson($0.recorder))" }
         members.append("\"latency_us\":{\(ops.joined(separator: ","))}")

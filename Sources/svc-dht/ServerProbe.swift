@@ -16,6 +16,9 @@ struct ServerProbe {
     /// Admin address of the node or the switch; nil without one.
     let admin: String?
 
+    /// File in which the server counts its allocations, one 64-bit number; nil without one.
+    let allocationFile: String?
+
     /// One reading.
     struct Reading {
         /// User and system time of all threads.
@@ -25,22 +28,44 @@ struct ServerProbe {
         /// Requests that the node says it answered.
         var served: UInt64?
         var rssBytes: UInt64?
+        var allocations: UInt64?
     }
 
-    func read() throws(CommandFailure) -> Reading {
+    /// A reading before a run: the admin port, which costs the server something, is asked first.
+    func before() throws(CommandFailure) -> Reading {
         var reading = Reading()
-        if let pid {
-            guard let cpuNs = Self.cpuNs(pid) else {
-                throw CommandFailure(code: .failed, message: "there is no process \(pid) to watch")
-            }
-            (reading.cpuNs, reading.rssBytes) = (cpuNs, Self.rssBytes(pid))
-        }
-        if let admin {
-            let page = try HttpClient(address: admin, timeoutSeconds: 5).send("GET", "/metrics").text
-            reading.drops = Self.dropFamilies.reduce(0) { $0 + Self.sum(of: $1, in: page) }
-            reading.served = Self.sum(of: "dht_rpcs_total", in: page) { $0.contains("code=\"served\"") }
-        }
+        try readAdmin(into: &reading)
+        try readProcess(into: &reading)
         return reading
+    }
+
+    /// A reading after a run: the admin port is asked last.
+    func after() throws(CommandFailure) -> Reading {
+        var reading = Reading()
+        try readProcess(into: &reading)
+        try readAdmin(into: &reading)
+        return reading
+    }
+
+    private func readProcess(into reading: inout Reading) throws(CommandFailure) {
+        reading.allocations = allocationFile.flatMap(Self.number)
+        guard let pid else { return }
+        guard let cpuNs = Self.cpuNs(pid) else {
+            throw CommandFailure(code: .failed, message: "there is no process \(pid) to watch")
+        }
+        (reading.cpuNs, reading.rssBytes) = (cpuNs, Self.rssBytes(pid))
+    }
+
+    private func readAdmin(into reading: inout Reading) throws(CommandFailure) {
+        guard let admin else { return }
+        let page = try HttpClient(address: admin, timeoutSeconds: 5).send("GET", "/metrics").text
+        reading.drops = Self.dropFamilies.reduce(0) { $0 + Self.sum(of: $1, in: page) }
+        reading.served = Self.sum(of: "dht_rpcs_total", in: page) { $0.contains("code=\"served\"") }
+    }
+
+    static func number(_ path: String) -> UInt64? {
+        guard let bytes = FileContent.bytes(path, limit: 8), bytes.count == 8 else { return nil }
+        return bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
     }
 
     /// The scheduler's own count for each thread: finer than the clock ticks of /proc/PID/stat.

@@ -115,6 +115,8 @@ public struct LoadTally: Equatable, Sendable {
     public internal(set) var refused: UInt64 = 0
     /// Of those answered: gets without a value.
     public internal(set) var notFound: UInt64 = 0
+    /// Contacts in the answers.
+    public internal(set) var contacts: UInt64 = 0
     /// Answers to requests that were lost already, or that nobody asked.
     public internal(set) var stray: UInt64 = 0
     /// Payloads that are no envelope.

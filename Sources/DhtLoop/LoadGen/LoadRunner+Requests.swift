@@ -100,6 +100,7 @@ extension LoadRunner {
             return
         }
         guard let request = requests.finish(envelope.rpc) else { return receiveUnasked(envelope) }
+        tally.contacts += UInt64(decoder.contacts.count)
         count(envelope.message, as: request.op)
         settle(request, LoadClock.nowNs())
     }
