@@ -18,7 +18,8 @@ BIN := .build/release
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
-.PHONY: help setup build run demo test roundtrip outage echo client badinput idle startup valgrind fuzz lint fmt \
+.PHONY: help setup build run demo test roundtrip outage echo client badinput idle startup alloc bench bench-compare \
+	soak perf callgrind valgrind fuzz lint fmt \
 	vectors install clean
 
 help: ## Lists the targets
@@ -60,6 +61,24 @@ idle: build ## Memory, CPU time and wake-ups of a node that has nothing to do
 
 startup: build ## Time from start to listening
 	@scripts/startup_dht.sh
+
+alloc: build ## Counts allocations on the hot path: there must be none
+	@scripts/alloc_dht.sh
+
+bench: build ## The figures of docs/PERFORMANCE.md beside their targets, in one table
+	@scripts/targets.sh
+
+bench-compare: ## Micro-benchmarks against the committed baseline
+	@scripts/bench_compare.sh
+
+soak: build ## Load on a cluster of its own for a minute: latency, memory, descriptors, CPU time
+	@scripts/soak_dht.sh
+
+perf: build ## Flame graphs of a node and a switch under load, in out/
+	@scripts/perf_dht.sh
+
+callgrind: build ## Instructions per request
+	@scripts/callgrind_dht.sh
 
 valgrind: build ## A round trip under memcheck
 	@scripts/valgrind_dht.sh

@@ -19,6 +19,7 @@ ORDER = [
     ["Reactor"],
     ["Session", "Overlay"],
     ["Telemetry", "Config", "Admin"],
+    ["LoadGen"],
     ["Node"],
 ]
 # What the rooms that must stay free of the system may import all the same.
