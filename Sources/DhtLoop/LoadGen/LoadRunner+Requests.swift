@@ -108,7 +108,7 @@ extension LoadRunner {
     @inline(__always)
     private func count(_ message: MessageView, as op: LoadOp) {
         switch (op, message) {
-        case (.ping, .pong), (.findNode, .nodes), (.get, .found), (.put, .stored(true, _, _)),
+        case (.ping, .pong), (.findNode, .nodes), (.get, .found), (.put, .stored(true, _, _, _)),
             (.relay, .busy):
             break
         case (.get, .nodes): tally.notFound += 1
