@@ -51,8 +51,8 @@ got=$("$BIN/svc-dht" get greeting --node "${ADMIN[host3]}")
 if [[ -t 0 && -t 1 ]]; then
     say
     say "The cluster runs until Ctrl-C. In another terminal, try:"
-    say "  $BIN/svc-dht put colour blue --node ${ADMIN[host2]}"
-    say "  $BIN/svc-dht get colour --node ${ADMIN[host3]}"
+    say "  ${BIN#"$PWD/"}/svc-dht put colour blue --node ${ADMIN[host2]}"
+    say "  ${BIN#"$PWD/"}/svc-dht get colour --node ${ADMIN[host3]}"
     say "  curl http://${ADMIN[host1]}/metrics"
     say "  kill -9 ${PID[host3]}        # and get again: two replicas are left"
     trap 'say; exit 0' INT
