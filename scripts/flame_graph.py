@@ -14,6 +14,7 @@ import sys
 import zlib
 
 WIDTH, ROW, PAD, MIN_PIXELS = 1400, 17, 30, 0.3
+LETTER = 6.6
 TOP = 15
 
 SCRIPT = """
@@ -33,7 +34,6 @@ function show(g) {
   }
 }
 for (const f of frames) f.addEventListener('click', () => show(f));
-show(frames[0]);
 """ % WIDTH
 
 
@@ -92,6 +92,13 @@ def colour(name):
     return f"rgb({205 + shade},{90 + shade * 2},50)" if ours else f"rgb({100 + shade},{150 + shade},{200 + shade})"
 
 
+def label(name, width):
+    """As much of the name as fits; the script in the picture does the same after a click."""
+    room = int((width - 6) / LETTER)
+    text = "" if room < 3 else name if len(name) <= room else name[:room - 1] + "\u2026"
+    return html.escape(text)
+
+
 def draw(stacks, title):
     rectangles, total = place(stacks)
     depth = max(rectangle[0] for rectangle in rectangles) + 2
@@ -113,7 +120,7 @@ def draw(stacks, title):
             f'<title>{text}: {count} samples, {count / total * 100:.1f} %</title>'
             f'<rect x="{start / total * WIDTH:.2f}" y="{y}" width="{max(0.1, width - 0.5):.2f}" height="{ROW - 1}" '
             f'fill="{colour(name)}"/>'
-            f'<text x="{start / total * WIDTH + 3:.2f}" y="{y + 12}"></text></g>')
+            f'<text x="{start / total * WIDTH + 3:.2f}" y="{y + 12}">{label(name, width)}</text></g>')
     out += [f"<script><![CDATA[{SCRIPT}]]></script>", "</svg>"]
     return "\n".join(out)
 
