@@ -49,14 +49,16 @@ got=$("$BIN/svc-dht" get greeting --node "${ADMIN[host3]}")
 [[ $got == "hello from host 1" ]] || die "host 3 answered: $got"
 
 if [[ -t 0 && -t 1 ]]; then
+    trap 'say; exit 0' INT
     say
     say "The cluster runs until Ctrl-C. In another terminal, try:"
-    say "  $BIN/svc-dht put colour blue --node ${ADMIN[host2]}"
-    say "  $BIN/svc-dht get colour --node ${ADMIN[host3]}"
+    say "  ${BIN#"$PWD/"}/svc-dht put colour blue --node ${ADMIN[host2]}"
+    say "  ${BIN#"$PWD/"}/svc-dht get colour --node ${ADMIN[host3]}"
     say "  curl http://${ADMIN[host1]}/metrics"
     say "  kill -9 ${PID[host3]}        # and get again: two replicas are left"
-    trap 'say; exit 0' INT
-    while sleep 3600; do :; done
+    # Not a sleep: a signal that comes just before one would wait for its end.
+    wait "${PID[host1]}" "${PID[host2]}" "${PID[host3]}" 2>/dev/null || true
+    die "all three hosts have ended"
 fi
 finish_ok
 say

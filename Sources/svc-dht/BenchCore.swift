@@ -11,8 +11,7 @@ struct BenchCore: ParsableCommand {
         commandName: "bench-core",
         abstract: "Measure the routing table and the timer wheel, without a network.")
 
-    /// Contacts of the target sizes; a bucket holds 20.
-    @Option(help: "Contacts in the routing table, at most 5120.")
+    @Option(help: "Contacts in the routing table, at most \(LoadPopulation.maxCount).")
     var contacts = 5000
     @Option(help: "Timers that are armed.")
     var timers = 1_000_000
@@ -25,7 +24,9 @@ struct BenchCore: ParsableCommand {
     private static let hourUs: UInt64 = 3_600_000_000
 
     func validate() throws {
-        guard (1...5120).contains(contacts) else { throw ValidationError("--contacts: 1 to 5120") }
+        guard (1...LoadPopulation.maxCount).contains(contacts) else {
+            throw ValidationError("--contacts: 1 to \(LoadPopulation.maxCount)")
+        }
         guard (0...100_000_000).contains(timers) else { throw ValidationError("--timers: 0 to 100000000") }
         guard (1...1_000_000_000).contains(operations) else {
             throw ValidationError("--operations: 1 to 1000000000")
@@ -41,8 +42,8 @@ struct BenchCore: ParsableCommand {
     private func measureClosest(_ generator: inout SeededGenerator) {
         let own = NodeID.random(using: &generator)
         var table = RoutingTable(ownID: own, k: Self.k)
-        for number in 0..<contacts {
-            let id = own.random(sharingPrefix: number / Self.k, using: &generator)
+        while table.count < contacts {
+            let id = own.random(sharingPrefix: table.count / Self.k, using: &generator)
             _ = table.insert(Contact(id: id, endpoint: EndpointID(rawValue: 1)), nowUs: 0)
         }
         var list = ContactList()

@@ -57,7 +57,7 @@ struct BenchOptions: ParsableArguments {
         try check("--in-flight", inFlight ?? 1, 1...LoadPlan.maxInFlight)
         try check("--sessions", sessions ?? 1, 1...1000)
         try check("--value-size", valueSize, 1...983_040)
-        try check("--contacts", contacts, 0...5120)
+        try check("--contacts", contacts, 0...LoadPopulation.maxCount)
         try check("--keys", keys, 1...1_000_000_000)
         try check("--requests", requests ?? 1, 1...1_000_000_000_000)
         try check("--timeout-ms", timeoutMs, 1...60_000)

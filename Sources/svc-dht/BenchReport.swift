@@ -32,7 +32,9 @@ struct BenchReport {
     // MARK: - Table
 
     var lines: [String] {
-        var lines = [row(["op", "requests"] + LatencyRecorder.percentiles.map { "p\(Self.short($0))" } + ["max"])]
+        var lines = [
+            row(["op", "requests"] + LatencyRecorder.percentiles.map { "p\(Self.short($0))" } + ["max"])
+        ]
         for (op, recorder) in latencies {
             let cells = LatencyRecorder.percentiles.map { Self.us(recorder.ns(atPercent: $0)) }
             lines.append(row([op.label, String(recorder.count)] + cells + [Self.us(recorder.maxNs)]))
@@ -49,7 +51,9 @@ struct BenchReport {
         }
         if let cpu = cpuUsPerRequest { lines.append("server CPU: \(Self.fixed(cpu, 3)) us a request") }
         if let rss = after.rssBytes { lines.append("server RSS: \(rss / 1024) KiB") }
-        if let served = difference(before.served, after.served) { lines.append("server says: \(served) served") }
+        if let served = difference(before.served, after.served) {
+            lines.append("server says: \(served) served")
+        }
         if let allocations { lines.append("server allocations: \(allocations)") }
         if let counted { lines.append("server says: \(counted) dropped") }
         return lines
@@ -75,7 +79,9 @@ struct BenchReport {
         ]
         if let cpu = cpuUsPerRequest { members.append("\"server_cpu_us\":\(cpu)") }
         if let rss = after.rssBytes { members.append("\"server_rss_bytes\":\(rss)") }
-        if let served = difference(before.served, after.served) { members.append("\"server_served\":\(served)") }
+        if let served = difference(before.served, after.served) {
+            members.append("\"server_served\":\(served)")
+        }
         if let allocations { members.append("\"server_allocations\":\(allocations)") }
         if let counted { members.append("\"server_dropped\":\(counted)") }
         let ops = latencies.map { "\"\($0.op.label)\":\(latencyJson($0.recorder))" }

@@ -10,7 +10,9 @@ public final class LoadPopulation: SessionOwner {
     /// Below the strangers that a node verifies at a time.
     private static let verifyingAtOnce = 32
     /// K of the node under test.
-    public static let bucketSize = 20
+    private static let bucketSize = 20
+    /// 250 buckets full; nearer ones have too few ids.
+    public static let maxCount = 5000
 
     private let loop: EventLoop
     private let net: UInt64
@@ -47,10 +49,12 @@ public final class LoadPopulation: SessionOwner {
         }
     }
 
-    /// The farthest buckets first, each filled: every id fits the table.
+    /// The farthest buckets first, each filled: every id fits the table. In the nearest ones few ids are left
+    /// to draw from, and some come up twice.
     private func makeIDs(_ count: Int, _ generator: inout SeededGenerator) {
         while ids.count < count {
             let id = target.random(sharingPrefix: ids.count / Self.bucketSize, using: &generator)
+            guard number[id] == nil else { continue }
             number[id] = ids.count
             ids.append(id)
         }

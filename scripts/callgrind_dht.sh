@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Instructions per request, by valgrind's callgrind: a count that does not depend on the load of the machine. Each
+# operation is counted twice, for 2000 and for 12 000 requests; the difference over 10 000 is one request.
+#
+# Usage: scripts/callgrind_dht.sh [OP...]        default: ping find_node get relay
+#        LIMIT_find_node=5000 fails when a request takes more instructions; likewise LIMIT_ping, ...
+#
+# User space only: what the kernel does for a request is not in it. Profiles are left in out/callgrind.
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
+"$ROOT/scripts/setup.sh" valgrind
+
+(($#)) || set -- ping find_node get relay
+few=2000
+many=12000
+out=$ROOT/out/callgrind
+mkdir -p "$out"
+PATIENCE=${PATIENCE:-60}
+
+# instructions OP REQUESTS: of a whole life that serves that many.
+instructions() {
+    local op=$1 requests=$2 name=node options=()
+    UNDER=(valgrind --tool=callgrind "--callgrind-out-file=$out/$op.$requests" --log-file="$WORK/callgrind")
+    if [[ $op == relay ]]; then
+        name=hub
+        start_hub hub
+    else
+        start_node node "" --embed-overlay 127.0.0.1:0
+        options=(--contacts 100 --prefill)
+    fi
+    UNDER=()
+    "$BIN/svc-dht" bench --overlay "${OVERLAY[$name]}" --op "$op" --requests "$requests" --timeout-ms 20000 \
+        "${options[@]}" --json >/dev/null
+    stop "$name"
+    awk '/^summary:|^totals:/ { print $2; exit }' "$out/$op.$requests"
+}
+
+for op; do
+    low=$(instructions "$op" "$few")
+    high=$(instructions "$op" "$many")
+    each=$(((high - low) / (many - few)))
+    limit=LIMIT_$op
+    if [[ -n ${!limit:-} ]]; then
+        ((each <= ${!limit})) || die "$op: $each instructions a request, over ${!limit}"
+    fi
+    ok "$op: $each instructions a request"
+done
