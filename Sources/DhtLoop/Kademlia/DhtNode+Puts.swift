@@ -33,7 +33,8 @@ extension DhtNode {
         call.value = value
         call.isTombstone = isTombstone
         call.result.ttlSeconds = clampedTtl(ttlSeconds ?? config.ttlSeconds)
-        call.result.seq = store.find(key, nowUs: nowUs).map { max(seq, $0.seq &+ 1) } ?? seq
+        call.result.seq =
+            store.find(key, nowUs: nowUs).map { max(seq, $0.seq == .max ? .max : $0.seq + 1) } ?? seq
         let id = call.id
         walk(call, nowUs)
         return id
