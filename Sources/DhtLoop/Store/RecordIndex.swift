@@ -1,15 +1,29 @@
-// RO:WHAT  RecordIndex: key hash to record handle, five bytes a slot.
-// RO:WHY   A Dictionary of keys would store every key twice. The tag saves most look-ups of a wrong record.
-// RO:INVARIANTS  linear probing without gaps between a record's home slot and its place; load <= 3/4.
+// RO:WHAT  RecordIndex: key hash to record handle, in buckets of one cache line each.
+// RO:WHY   A Dictionary of keys would store every key twice. Here a look-up touches one line of the index and
+//          then the record: twelve one-byte tags say which handles are worth following.
+// RO:INVARIANTS  an entry lies in its home bucket or, when that was full, in the first later one with room;
+//                every bucket passed on the way counts it in `overflow`; load <= 7/8.
 // RO:SECURITY  keys are chosen by peers: the hash is keyed with a random secret.
 // RO:TEST  Tests/DhtLoopTests/Store/RecordStoreTests.swift
 
-/// An open-addressing table of handles. It stores no keys: it compares against the records.
-struct RecordIndex {
-    private static let empty = UInt32.max
+/// A hash table of handles. It stores no keys: it compares against the records.
+struct RecordIndex: ~Copyable {
+    /// One bucket: tags (0 for a free slot), a count of entries that passed by, handles. 64 bytes.
+    private enum Bucket {
+        static let byteCount = 64
+        static let slots = 12
+        static let overflowOffset = 12
+        static let handlesOffset = 16
+    }
 
-    private var handles: [UInt32] = []
-    private var tags: [UInt8] = []
+    /// Where an entry is. Valid until the index changes.
+    struct Place {
+        fileprivate var bucket: Int
+        fileprivate var slot: Int
+    }
+
+    private var memory: UnsafeMutableRawPointer
+    private var bucketCount = 0
     private let secret0: UInt64
     private let secret1: UInt64
     private(set) var count = 0
@@ -18,12 +32,16 @@ struct RecordIndex {
         var generator = SeededGenerator(seed: secret)
         secret0 = generator.next() | 1
         secret1 = generator.next() | 1
+        memory = .allocate(byteCount: 1, alignment: 1)
     }
 
-    /// Bytes of memory held.
-    var byteCount: Int { handles.capacity * 4 + tags.capacity }
+    deinit { memory.deallocate() }
 
-    /// Where to start looking for `key`.
+    /// Bytes of memory held.
+    var byteCount: Int { bucketCount * Bucket.byteCount }
+
+    /// The keyed hash of a key: its high half picks the bucket, its low byte is the tag.
+    @inline(__always)
     func hash(_ key: Key) -> UInt64 {
         let a = (key.w0 ^ secret0).multipliedFullWidth(by: key.w1 ^ secret1)
         let b = (key.w2 ^ secret1).multipliedFullWidth(by: key.w3 ^ secret0)
@@ -31,66 +49,106 @@ struct RecordIndex {
         return mixed.high ^ mixed.low
     }
 
-    /// The slot that holds `key`, whose hash is `hash`.
+    /// Where `key` is, whose hash is `hash`.
     @inline(__always)
-    func find(_ key: Key, hash: UInt64, in arena: borrowing RecordArena) -> Int? {
+    func find(_ key: Key, hash: UInt64, in arena: borrowing RecordArena) -> Place? {
         guard count > 0 else { return nil }
-        let mask = handles.count - 1
         let tag = Self.tag(hash)
-        var slot = Int(truncatingIfNeeded: hash) & mask
-        while handles[slot] != Self.empty {
-            if tags[slot] == tag, arena.head(handle(at: slot)).key == key { return slot }
-            slot = (slot + 1) & mask
+        var bucket = home(hash)
+        while true {
+            let line = line(bucket)
+            for slot in 0..<Bucket.slots where line.load(fromByteOffset: slot, as: UInt8.self) == tag {
+                if arena.head(handle(line, slot)).key == key { return Place(bucket: bucket, slot: slot) }
+            }
+            if overflow(line) == 0 { return nil }
+            bucket = next(bucket)
         }
-        return nil
     }
 
-    func handle(at slot: Int) -> RecordHandle { RecordHandle(rawValue: handles[slot]) }
+    func handle(at place: Place) -> RecordHandle { handle(line(place.bucket), place.slot) }
 
-    mutating func setHandle(_ handle: RecordHandle, at slot: Int) { handles[slot] = handle.rawValue }
+    mutating func setHandle(_ handle: RecordHandle, at place: Place) {
+        store(handle, line(place.bucket), place.slot)
+    }
 
     /// Adds a record that is not in the table.
     mutating func insert(_ handle: RecordHandle, hash: UInt64, in arena: borrowing RecordArena) {
-        if (count + 1) * 4 > handles.count * 3 { grow(arena) }
-        place(handle.rawValue, hash)
+        if (count + 1) * 8 > bucketCount * Bucket.slots * 7 { grow(arena) }
+        put(handle, hash)
         count += 1
     }
 
-    /// Takes out what `slot` holds, and closes the gap.
-    mutating func remove(at slot: Int, in arena: borrowing RecordArena) {
-        let mask = handles.count - 1
-        var gap = slot
-        var next = (slot + 1) & mask
-        while handles[next] != Self.empty {
-            let home = Int(truncatingIfNeeded: hash(arena.head(handle(at: next)).key)) & mask
-            if (next &- home) & mask >= (next &- gap) & mask {
-                handles[gap] = handles[next]
-                tags[gap] = tags[next]
-                gap = next
-            }
-            next = (next + 1) & mask
+    /// Takes out what is at `place`.
+    mutating func remove(at place: Place, in arena: borrowing RecordArena) {
+        var bucket = home(hash(arena.head(handle(at: place)).key))
+        while bucket != place.bucket {
+            setOverflow(line(bucket), overflow(line(bucket)) - 1)
+            bucket = next(bucket)
         }
-        handles[gap] = Self.empty
+        line(place.bucket).storeBytes(of: 0, toByteOffset: place.slot, as: UInt8.self)
         count -= 1
     }
 
-    private static func tag(_ hash: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: hash >> 56) }
+    // MARK: - Buckets
 
-    private mutating func place(_ handle: UInt32, _ hash: UInt64) {
-        let mask = handles.count - 1
-        var slot = Int(truncatingIfNeeded: hash) & mask
-        while handles[slot] != Self.empty { slot = (slot + 1) & mask }
-        handles[slot] = handle
-        tags[slot] = Self.tag(hash)
+    @inline(__always)
+    private static func tag(_ hash: UInt64) -> UInt8 { max(1, UInt8(truncatingIfNeeded: hash)) }
+
+    /// The hash's high bits scaled to the number of buckets, which need not be a power of two (Lemire, 2016).
+    @inline(__always)
+    private func home(_ hash: UInt64) -> Int { Int(hash.multipliedFullWidth(by: UInt64(bucketCount)).high) }
+
+    @inline(__always)
+    private func next(_ bucket: Int) -> Int { bucket + 1 == bucketCount ? 0 : bucket + 1 }
+
+    @inline(__always)
+    private func line(_ bucket: Int) -> UnsafeMutableRawPointer { memory + bucket * Bucket.byteCount }
+
+    @inline(__always)
+    private func overflow(_ line: UnsafeMutableRawPointer) -> UInt32 {
+        line.load(fromByteOffset: Bucket.overflowOffset, as: UInt32.self)
     }
 
-    private mutating func grow(_ arena: borrowing RecordArena) {
-        let old = handles
-        let slots = max(16, old.count * 2)
-        handles = [UInt32](repeating: Self.empty, count: slots)
-        tags = [UInt8](repeating: 0, count: slots)
-        for handle in old where handle != Self.empty {
-            place(handle, hash(arena.head(RecordHandle(rawValue: handle)).key))
+    private func setOverflow(_ line: UnsafeMutableRawPointer, _ value: UInt32) {
+        line.storeBytes(of: value, toByteOffset: Bucket.overflowOffset, as: UInt32.self)
+    }
+
+    @inline(__always)
+    private func handle(_ line: UnsafeMutableRawPointer, _ slot: Int) -> RecordHandle {
+        RecordHandle(rawValue: line.load(fromByteOffset: Bucket.handlesOffset + 4 * slot, as: UInt32.self))
+    }
+
+    private func store(_ handle: RecordHandle, _ line: UnsafeMutableRawPointer, _ slot: Int) {
+        line.storeBytes(of: handle.rawValue, toByteOffset: Bucket.handlesOffset + 4 * slot, as: UInt32.self)
+    }
+
+    private func put(_ handle: RecordHandle, _ hash: UInt64) {
+        var bucket = home(hash)
+        while true {
+            let line = line(bucket)
+            for slot in 0..<Bucket.slots where line.load(fromByteOffset: slot, as: UInt8.self) == 0 {
+                line.storeBytes(of: Self.tag(hash), toByteOffset: slot, as: UInt8.self)
+                return store(handle, line, slot)
+            }
+            setOverflow(line, overflow(line) + 1)
+            bucket = next(bucket)
         }
+    }
+
+    /// Half as many buckets again: the memory stays near the need.
+    private mutating func grow(_ arena: borrowing RecordArena) {
+        let (old, oldCount) = (memory, bucketCount)
+        bucketCount = max(2, oldCount + (oldCount + 1) / 2)
+        let bytes = bucketCount * Bucket.byteCount
+        memory = .allocate(byteCount: bytes, alignment: Bucket.byteCount)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        for bucket in 0..<oldCount {
+            let line = old + bucket * Bucket.byteCount
+            for slot in 0..<Bucket.slots where line.load(fromByteOffset: slot, as: UInt8.self) != 0 {
+                let handle = handle(line, slot)
+                put(handle, hash(arena.head(handle).key))
+            }
+        }
+        old.deallocate()
     }
 }

@@ -56,8 +56,8 @@ public struct RecordStore: ~Copyable {
 
     /// The live record under `key`.
     public func find(_ key: Key, nowUs: UInt64) -> StoredRecord? {
-        guard let slot = slot(of: key, hash: index.hash(key)) else { return nil }
-        let head = arena.head(index.handle(at: slot))
+        guard let place = place(of: key, hash: index.hash(key)) else { return nil }
+        let head = arena.head(index.handle(at: place))
         guard head.expiryTick > tick(nowUs) else { return nil }
         return StoredRecord(
             seq: head.seq, expiresAtUs: time(head.expiryTick), value: head.value,
@@ -73,7 +73,7 @@ public struct RecordStore: ~Copyable {
     ) -> PutOutcome {
         let hash = index.hash(key)
         let expiry = max(tick(expiresAtUs) &+ 1, tick(nowUs) &+ 1)
-        let known = slot(of: key, hash: hash)
+        let known = place(of: key, hash: hash)
         if let known {
             let head = arena.head(index.handle(at: known))
             if head.expiryTick > tick(nowUs) {
@@ -89,7 +89,7 @@ public struct RecordStore: ~Copyable {
         }
         guard makeRoom(valueCount: value.count, nowUs: nowUs) else { return .full }
         let handle = append(key, seq: seq, expiry: expiry, value: value, isTombstone: isTombstone)
-        if let old = slot(of: key, hash: hash) {
+        if let old = place(of: key, hash: hash) {
             let former = index.handle(at: old)
             index.setHandle(handle, at: old)
             discard(former)
@@ -102,8 +102,8 @@ public struct RecordStore: ~Copyable {
     /// Forgets `key`; false when it was not there.
     @discardableResult
     public mutating func remove(_ key: Key) -> Bool {
-        guard let slot = slot(of: key, hash: index.hash(key)) else { return false }
-        erase(at: slot)
+        guard let place = place(of: key, hash: index.hash(key)) else { return false }
+        erase(at: place)
         return true
     }
 
@@ -143,7 +143,7 @@ extension RecordStore {
 
     private func time(_ tick: UInt32) -> UInt64 { epochUs &+ UInt64(tick) * Self.tickUs }
 
-    private func slot(of key: Key, hash: UInt64) -> Int? {
+    private func place(of key: Key, hash: UInt64) -> RecordIndex.Place? {
         index.find(key, hash: hash, in: arena)
     }
 
@@ -176,9 +176,9 @@ extension RecordStore {
         firstExpiry[segment] = min(firstExpiry[segment], expiry)
     }
 
-    private mutating func erase(at slot: Int) {
-        let handle = index.handle(at: slot)
-        index.remove(at: slot, in: arena)
+    private mutating func erase(at place: RecordIndex.Place) {
+        let handle = index.handle(at: place)
+        index.remove(at: place, in: arena)
         discard(handle)
     }
 
@@ -217,8 +217,8 @@ extension RecordStore {
             guard !head.isErased else { continue }
             if head.expiryTick > now {
                 first = min(first, head.expiryTick)
-            } else if let slot = slot(of: head.key, hash: index.hash(head.key)) {
-                index.remove(at: slot, in: arena)
+            } else if let place = place(of: head.key, hash: index.hash(head.key)) {
+                index.remove(at: place, in: arena)
                 arena.erase(handle)
             }
         }
@@ -231,11 +231,13 @@ extension RecordStore {
         while let handle = next {
             next = arena.next(after: handle)
             let head = arena.head(handle)
-            guard !head.isErased, let slot = slot(of: head.key, hash: index.hash(head.key)) else { continue }
+            guard !head.isErased, let place = place(of: head.key, hash: index.hash(head.key)) else {
+                continue
+            }
             let moved = append(
                 head.key, seq: head.seq, expiry: head.expiryTick, value: head.value,
                 isTombstone: head.isTombstone)
-            index.setHandle(moved, at: slot)
+            index.setHandle(moved, at: place)
             arena.erase(handle)
         }
         firstExpiry[segment] = .max
