@@ -4,8 +4,8 @@
 # Usage: scripts/bench_compare.sh           compares; exit code 1 when a figure is worse by more than TOLERANCE %
 #        scripts/bench_compare.sh update    writes the baseline anew: Benchmarks/baseline.json
 #
-# The baseline is CPU time a run of the C side of each pair does not take part in: what is compared is each Swift
-# figure's ratio to its C twin where it has one, which another machine shares, and nanoseconds otherwise.
+# What is compared is the ratio of each benchmark to its twin in C where it has one, which another machine shares, and
+# nanoseconds otherwise.
 # TOLERANCE=30 by default.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,7 +14,7 @@ raw=$(mktemp -d)
 trap 'rm -rf "$raw"' EXIT
 (
     cd Benchmarks
-    swift package --allow-writing-to-directory "$raw" benchmark --format jsonSmallerIsBetter --path "$raw" --quiet
+    swift package --allow-writing-to-directory "$raw" benchmark --format jmh --path "$raw" --quiet
 ) >"$raw/log" 2>&1 || {
     tail -n 30 "$raw/log" >&2
     exit 1

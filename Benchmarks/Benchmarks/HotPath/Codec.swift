@@ -30,24 +30,24 @@ private struct Case: Sendable {
         let key = Sample.keyBytes
         let ids = [UInt8](repeating: 9, count: Sample.contacts * NodeID.byteCount)
         return [
-            Case(name: "Ping", swift: { buffer, _, _ in buffer.appendPing() }) {
-                baseline_ping($0, Sample.room, Sample.rpc)
-            },
-            Case(name: "FindNode", swift: { buffer, _, _ in buffer.appendFindNode(target: Sample.key) }) {
-                baseline_find_node($0, Sample.room, Sample.rpc, key)
-            },
-            Case(name: "Get", swift: { buffer, _, _ in buffer.appendGet(key: Sample.key) }) {
-                baseline_get($0, Sample.room, Sample.rpc, key)
-            },
-            Case(name: "Put 100 B", swift: { buffer, _, _ in appendPut(&buffer) }) {
-                baseline_put($0, Sample.room, Sample.rpc, key, Sample.value, Sample.value.count)
-            },
-            Case(name: "Nodes of 20", swift: appendNodes) {
-                baseline_nodes($0, Sample.room, Sample.rpc, ids, Sample.contacts)
-            },
-            Case(name: "Found 100 B", swift: { buffer, _, _ in appendFound(&buffer) }) {
-                baseline_found($0, Sample.room, Sample.rpc, key, Sample.value, Sample.value.count)
-            },
+            Case(
+                name: "Ping", swift: { buffer, _, _ in buffer.appendPing() },
+                c: { baseline_ping($0, Sample.room, Sample.rpc) }),
+            Case(
+                name: "FindNode", swift: { buffer, _, _ in buffer.appendFindNode(target: Sample.key) },
+                c: { baseline_find_node($0, Sample.room, Sample.rpc, key) }),
+            Case(
+                name: "Get", swift: { buffer, _, _ in buffer.appendGet(key: Sample.key) },
+                c: { baseline_get($0, Sample.room, Sample.rpc, key) }),
+            Case(
+                name: "Put 100 B", swift: { buffer, _, _ in appendPut(&buffer) },
+                c: { baseline_put($0, Sample.room, Sample.rpc, key, Sample.value, Sample.value.count) }),
+            Case(
+                name: "Nodes of 20", swift: appendNodes,
+                c: { baseline_nodes($0, Sample.room, Sample.rpc, ids, Sample.contacts) }),
+            Case(
+                name: "Found 100 B", swift: { buffer, _, _ in appendFound(&buffer) },
+                c: { baseline_found($0, Sample.room, Sample.rpc, key, Sample.value, Sample.value.count) }),
         ]
     }
 
