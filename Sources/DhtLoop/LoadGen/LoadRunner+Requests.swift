@@ -65,7 +65,7 @@ extension LoadRunner {
         withUnsafeTemporaryAllocation(byteCount: plan.valueBytes, alignment: 8) { value in
             value.initializeMemory(as: UInt8.self, repeating: UInt8(truncatingIfNeeded: number))
             scratch.appendPut(
-                key: key(number), seq: nextKey, ttlSeconds: plan.ttlSeconds,
+                key: key(number), seq: firstSeq + nextKey, ttlSeconds: plan.ttlSeconds,
                 value: UnsafeRawBufferPointer(value))
         }
     }

@@ -65,6 +65,8 @@ public final class LoadRunner: SessionOwner {
     private var (expiry, progress, deadline) = (Alarm(), Alarm(), Alarm())
     var nextSession = 0
     var nextKey: UInt64 = 0
+    /// Versions of what is put begin here: later runs replace what earlier ones stored.
+    let firstSeq = Clock.realtimeUs()
 
     public init(_ plan: LoadPlan, observer: LoadObserver) throws(LoadError) {
         (self.plan, self.observer, mix) = (plan, observer, plan.mix)

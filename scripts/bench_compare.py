@@ -1,0 +1,60 @@
+"""Holds the micro-benchmarks against the committed baseline. Called by scripts/bench_compare.sh.
+
+Usage: bench_compare.py DIRECTORY BASELINE compare|update        DIRECTORY holds the benchmark tool's JMH file
+
+A figure is the fastest run, in nanoseconds an operation: on a shared machine every other one tells of the neighbours.
+What is compared is the ratio to the C twin of a benchmark where it has one, for a baseline travels between machines.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+SWIFT, C = ", Swift", ", C"
+
+
+def read(directory):
+    """Nanoseconds an operation by name: the tool reports microseconds for a thousand."""
+    figures = {}
+    for path in pathlib.Path(directory).glob("*.json"):
+        for element in json.loads(path.read_text()):
+            name = element["benchmark"].split(".", 3)[-1].replace("_", " ")
+            clock = next(metric for key, metric in element["secondaryMetrics"].items() if "wall clock" in key)
+            figures[name] = clock["scorePercentiles"]["0.0"]
+    return figures
+
+
+def ratios(figures):
+    """The Swift of each pair over its C."""
+    return {name[:-len(SWIFT)]: ns / figures[name[:-len(SWIFT)] + C] for name, ns in figures.items()
+            if name.endswith(SWIFT) and name[:-len(SWIFT)] + C in figures}
+
+
+def main():
+    directory, baseline_path, task = sys.argv[1:4]
+    figures = read(directory)
+    if not figures:
+        raise SystemExit("bench_compare: the benchmark tool left no figures")
+    if task == "update":
+        pathlib.Path(baseline_path).write_text(json.dumps(dict(sorted(figures.items())), indent=1) + "\n")
+    baseline = json.loads(pathlib.Path(baseline_path).read_text())
+    tolerance = float(os.environ.get("TOLERANCE", "30")) / 100
+    now, then = ratios(figures), ratios(baseline)
+    worse = []
+    print(f"{'benchmark':44} {'ns':>10} {'baseline':>10} {'x C':>6} {'baseline':>9}")
+    for name, ns in sorted(figures.items()):
+        if name.endswith(C):
+            continue
+        plain = name.removesuffix(SWIFT)
+        print(f"{plain:44} {ns:10.1f} {baseline.get(name, 0):10.1f} {now.get(plain, 0):6.2f} {then.get(plain, 0):9.2f}")
+        if plain in now and plain in then and now[plain] > then[plain] * (1 + tolerance):
+            worse.append(plain)
+        elif plain not in now and name in baseline and ns > baseline[name] * (1 + tolerance):
+            worse.append(plain)
+    for name in worse:
+        print(f"worse than the baseline by more than {tolerance:.0%}: {name}", file=sys.stderr)
+    sys.exit(1 if worse else 0)
+
+
+main()
