@@ -17,6 +17,8 @@ namespace lt = libtorrent;
 using Settings = lt::settings_pack;
 
 constexpr int unlimited = std::numeric_limits<int>::max() / 2;
+/// Packets a second from one address; libtorrent multiplies it by 10 in an int.
+constexpr int packetLimit = 10'000'000;
 
 lt::sha1_hash idFromHex(const std::string& text) {
     lt::sha1_hash id;
@@ -36,7 +38,7 @@ Settings settings() {
         pack.set_bool(off, false);
     pack.set_bool(Settings::enable_dht, true);
     pack.set_int(Settings::dht_upload_rate_limit, unlimited);
-    pack.set_int(Settings::dht_block_ratelimit, unlimited);
+    pack.set_int(Settings::dht_block_ratelimit, packetLimit);
     pack.set_int(Settings::dht_max_dht_items, 1'000'000);
     pack.set_int(Settings::alert_queue_size, 10'000);
     pack.set_int(Settings::alert_mask, lt::alert_category::dht | lt::alert_category::status);
