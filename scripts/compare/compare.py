@@ -7,7 +7,7 @@ import sys
 
 from contestants import Binaries
 from report import Report
-from scenarios import SCENARIOS
+from scenarios import SCENARIOS, Plan
 
 
 def main():
@@ -15,6 +15,8 @@ def main():
     parser.add_argument("--svc-dht", type=pathlib.Path, required=True, help="directory of svc-dht and svc-overlay")
     parser.add_argument("--compare", type=pathlib.Path, required=True, help="directory of load and the peers' wrappers")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of which the median is taken")
+    parser.add_argument("--server-cpu", type=int, default=0, help="core of the servers that are flooded")
+    parser.add_argument("--client-cpu", type=int, default=1, help="core of the load client")
     parser.add_argument("--json", type=pathlib.Path, help="where the figures go as JSON")
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="some of: " + " ".join(SCENARIOS))
     options = parser.parse_args()
@@ -22,10 +24,11 @@ def main():
     if unknown:
         parser.error("no such scenario: " + " ".join(sorted(unknown)))
 
-    binaries, report = Binaries(options.svc_dht, options.compare), Report()
+    binaries = Binaries(options.svc_dht, options.compare)
+    plan, report = Plan(binaries, options.rounds, options.server_cpu, options.client_cpu), Report()
     for name in options.scenarios or SCENARIOS:
         print(f"compare: {name}", file=sys.stderr)
-        for row, title, value in SCENARIOS[name](binaries, options.rounds):
+        for row, title, value in SCENARIOS[name](plan):
             report.add(row, title, value)
     print(report.table())
     if options.json:

@@ -19,9 +19,9 @@ class Server:
     """A process of ours, stopped when its `with` block ends."""
 
     def __init__(self, command, cpu=None, **popen):
+        self.name = os.path.basename(command[0])
         if cpu is not None:
-            command = ["taskset", "-c", str(cpu), *command]
-        self.name = os.path.basename(command[-1] if cpu is None else command[3])
+            command = ["taskset", "-c", cpu, *command]
         self.process = subprocess.Popen([str(word) for word in command], **popen)
         self.pid = self.process.pid
 
@@ -59,6 +59,13 @@ class Server:
             raise RuntimeError(f"{self.name} has ended")
         return line.strip()
 
+    def listening(self):
+        """What a daemon of this project logs when its ports are open."""
+        event = {}
+        while event.get("event") != "listening":
+            event = json.loads(self.read_line(self.process.stderr))
+        return event
+
 
 class SvcDht(Server):
     """A node with its own switch, asked over one kept connection to its admin port."""
@@ -76,11 +83,9 @@ class SvcDht(Server):
         command = [binaries.svc_dht / "svc-dht", "run", "--embed-overlay", "127.0.0.1:0"]
         command += ["--bootstrap", f"127.0.0.1:{bootstrap}" if bootstrap else "none"]
         super().__init__(command, cpu, env=environment, stderr=subprocess.PIPE, bufsize=0)
-        event = {}
-        while event.get("event") != "listening":
-            event = json.loads(self.read_line(self.process.stderr))
-        self.port = int(event["overlay"].rsplit(":", 1)[1])
-        self.http = socket.create_connection(("127.0.0.1", int(event["admin"].rsplit(":", 1)[1])), PATIENCE_S)
+        event = self.listening()
+        self.port = port_of(event["overlay"])
+        self.http = socket.create_connection(("127.0.0.1", port_of(event["admin"])), PATIENCE_S)
         self.http.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __exit__(self, *_):
@@ -96,14 +101,14 @@ class SvcDht(Server):
         return int(lines["dht_routing_table_size"])
 
     def put(self, key, value):
-        """Whether it was stored, and the node's own count of the time in milliseconds."""
-        status, _, body = self.request("PUT", f"/dht/kv/{key}", value)
-        answer = json.loads(body)
-        return status == 200, answer.get("elapsed_ms", 0.0)
+        """How many nodes stored it, and the node's own count of the time in milliseconds."""
+        answer = json.loads(self.request("PUT", f"/dht/kv/{key}", value)[2])
+        return answer.get("acks", 0), answer.get("elapsed_ms", 0.0)
 
     def get(self, key, value):
+        """1 if it was found, 0 if not, and the node's own count of the time in milliseconds."""
         status, headers, body = self.request("GET", f"/dht/kv/{key}")
-        return status == 200 and body.decode() == value, float(headers.get("x-dht-elapsed-ms", 0))
+        return int(status == 200 and body.decode() == value), float(headers.get("x-dht-elapsed-ms", 0))
 
     def request(self, method, path, body=""):
         """One request and its answer over the kept connection: status, headers, body."""
@@ -132,7 +137,7 @@ class Peer(Server):
     id_bytes = 20
 
     def __init__(self, binaries, node_id, bootstrap=None, cpu=None):
-        command = [binaries.compare / f"{self.wrapper}", node_id]
+        command = [binaries.compare / self.wrapper, node_id]
         super().__init__(command, cpu, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         self.port = int(self.read_line(self.process.stdout))
         if bootstrap:
@@ -149,15 +154,16 @@ class Peer(Server):
         return int(self.ask("table"))
 
     def put(self, key, value):
-        """Whether it was stored, and the library's time in milliseconds."""
+        """How many nodes stored it, and the library's time in milliseconds."""
         return self.timed(f"put {key} {value}")
 
     def get(self, key, value):
+        """1 if it was found, 0 if not, and the library's time in milliseconds."""
         return self.timed(f"get {key} {value}")
 
     def timed(self, command):
-        word, milliseconds = self.ask(command).split()
-        return word == "ok", float(milliseconds)
+        copies, milliseconds = self.ask(command).split()
+        return int(copies), float(milliseconds)
 
 
 class Libtorrent(Peer):
@@ -214,10 +220,7 @@ class SvcOverlay(Server):
             "SVC_OVERLAY_HTTP_ADDR": "127.0.0.1:0",
         }
         super().__init__([binaries.svc_dht / "svc-overlay"], cpu, env=environment, stderr=subprocess.PIPE, bufsize=0)
-        event = {}
-        while event.get("event") != "listening":
-            event = json.loads(self.read_line(self.process.stderr))
-        self.port = int(event["overlay"].rsplit(":", 1)[1])
+        self.port = port_of(self.listening()["overlay"])
 
 
 class Neighbours(Server):
@@ -227,6 +230,10 @@ class Neighbours(Server):
         command = [binaries.compare / "load", "neighbours", kind.protocol, node_id, count, kind.prefixes]
         super().__init__(command, cpu, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         self.ports = [int(word) for word in self.read_line(self.process.stdout).split()]
+
+
+def port_of(address):
+    return int(address.rsplit(":", 1)[1])
 
 
 def free_port():

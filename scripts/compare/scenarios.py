@@ -4,22 +4,34 @@ Each scenario is a generator of (row, contestant, value): a row of the table, wh
 """
 
 import contextlib
+import dataclasses
 import json
 import random
 import statistics
 import subprocess
+import sys
 import time
 
 from contestants import Libtorrent, Nats, Neighbours, OpenDht, Redis, SvcDht, SvcOverlay
 
 DHTS = (SvcDht, Libtorrent, OpenDht)
-SERVER_CPU, CLIENT_CPU = 0, 1
 NEIGHBOURS = 200
 TABLE_AT_LEAST = 100
 CLUSTER = 32
 VALUES = 200
 STORED = 100_000
 JOINS = 5
+JOIN_PATIENCE_S = 20
+
+
+@dataclasses.dataclass
+class Plan:
+    """Where the programs are, how often each flood is repeated, and on which cores it runs."""
+
+    binaries: object
+    rounds: int
+    server_cpu: int
+    client_cpu: int
 
 
 def node_id(kind, number):
@@ -40,22 +52,25 @@ def await_that(condition, seconds):
 class Load:
     """Floods a server with the load client, pinned away from it."""
 
-    def __init__(self, binaries):
-        self.binary = binaries.compare / "load"
+    def __init__(self, plan):
+        self.plan = plan
 
     def flood(self, server, operation, window, requests, node="-", keys=1):
-        command = ["taskset", "-c", CLIENT_CPU, self.binary, "flood", server.protocol, operation]
+        command = ["taskset", "-c", self.plan.client_cpu, self.plan.binaries.compare / "load"]
+        command += ["flood", server.protocol, operation]
         command += [server.port, server.pid, window, requests, node, keys]
         done = subprocess.run([str(word) for word in command], check=True, capture_output=True, timeout=300)
         result = json.loads(done.stdout)
+        if result["replies"] < requests:
+            print(f"compare: {server.title}, {operation}, {window} in flight: {result}", file=sys.stderr)
         if result["replies"] < 0.98 * requests:
-            raise RuntimeError(f"{server.title} {operation}: of {requests} requests: {result}")
+            raise RuntimeError(f"{server.title} answered {result['replies']} of {requests} requests")
         return result
 
-    def rounds(self, servers, count, operation, window, requests, **more):
+    def rounds(self, servers, operation, window, requests, **more):
         """Medians over rounds in which the servers take turns, so that drift of the machine meets them alike."""
         results = {server: [] for server, _ in servers}
-        for _ in range(count):
+        for _ in range(self.plan.rounds):
             for server, node in servers:
                 results[server].append(self.flood(server, operation, window, requests, node=node, **more))
         return {
@@ -75,13 +90,13 @@ def is_filled(node, neighbours):
 
 
 @contextlib.contextmanager
-def populated_nodes(binaries, stack):
+def populated_nodes(plan, stack):
     """One node of each DHT with a routing table of at least TABLE_AT_LEAST simulated contacts."""
     nodes = []
     for kind in DHTS:
         identity = node_id(kind, 1)
-        around = stack.enter_context(Neighbours(binaries, kind, identity, NEIGHBOURS, CLIENT_CPU))
-        node = stack.enter_context(kind(binaries, identity, around.ports[0], SERVER_CPU))
+        around = stack.enter_context(Neighbours(plan.binaries, kind, identity, NEIGHBOURS, plan.client_cpu))
+        node = stack.enter_context(kind(plan.binaries, identity, around.ports[0], plan.server_cpu))
 
         if not await_that(lambda node=node, ports=around.ports: is_filled(node, ports), 30):
             raise RuntimeError(f"{kind.title} knows only {node.table()} contacts")
@@ -89,14 +104,14 @@ def populated_nodes(binaries, stack):
     yield nodes
 
 
-def rpc(binaries, rounds):
+def rpc(plan):
     """find_node, with 64 and with one in flight, against a node that knows at least 100 others."""
-    load = Load(binaries)
-    with contextlib.ExitStack() as stack, populated_nodes(binaries, stack) as nodes:
+    load = Load(plan)
+    with contextlib.ExitStack() as stack, populated_nodes(plan, stack) as nodes:
         for node, _ in nodes:
             yield "contacts in the routing table", node.title, node.table()
         for window, requests, label in ((64, 100_000, "64 in flight"), (1, 20_000, "one in flight")):
-            for node, result in load.rounds(nodes, rounds, "find", window, requests).items():
+            for node, result in load.rounds(nodes, "find", window, requests).items():
                 yield f"find_node answered, {label}: CPU us", node.title, result["cpu_us"]
                 if window == 1:
                     yield f"find_node answered, {label}: p50 us", node.title, result["p50_us"]
@@ -104,47 +119,47 @@ def rpc(binaries, rounds):
                     yield "find_node: bytes of an answer", node.title, result["reply_bytes"]
 
 
-def storage(binaries, rounds):
+def storage(plan):
     """What 100 000 values of 100 B cost in memory, and reading one of them from a single server."""
-    load = Load(binaries)
+    load = Load(plan)
     with contextlib.ExitStack() as stack:
-        svc = stack.enter_context(SvcDht(binaries, node_id(SvcDht, 1), cpu=SERVER_CPU))
-        redis = stack.enter_context(Redis(binaries, SERVER_CPU))
-        readable = [(svc, node_id(SvcDht, 1)), (redis, "-")]
-        others = [
-            (stack.enter_context(kind(binaries, node_id(kind, 1), cpu=SERVER_CPU)), "-") for kind in (Libtorrent, OpenDht)
+        nodes = [
+            (stack.enter_context(kind(plan.binaries, node_id(kind, 1), cpu=plan.server_cpu)), node_id(kind, 1))
+            for kind in DHTS
         ]
-        for server, node in readable + others:
+        redis = stack.enter_context(Redis(plan.binaries, plan.server_cpu))
+        readable = [nodes[0], (redis, "-")]
+        for server, node in [*nodes, readable[1]]:
             before = server.memory_kib()
             result = load.flood(server, "put", 64, STORED, node=node)
             grown = (server.memory_kib() - before) * 1024
             yield "100 000 values of 100 B stored: bytes of RSS each", server.title, grown / result["replies"]
             yield "value stored by the wire, 64 in flight: CPU us", server.title, result["cpu_us"]
         for window, requests, label in ((64, 200_000, "64 in flight"), (1, 20_000, "one in flight")):
-            for server, result in load.rounds(readable, rounds, "get", window, requests, keys=STORED).items():
+            for server, result in load.rounds(readable, "get", window, requests, keys=STORED).items():
                 yield f"get of a stored value, {label}: CPU us", server.title, result["cpu_us"]
                 if window == 1:
                     yield f"get of a stored value, {label}: p50 us", server.title, result["p50_us"]
 
 
-def relay(binaries, rounds):
+def relay(plan):
     """128-byte messages from one connection to another."""
-    load = Load(binaries)
+    load = Load(plan)
     with contextlib.ExitStack() as stack:
-        servers = [(stack.enter_context(kind(binaries, SERVER_CPU)), "-") for kind in (SvcOverlay, Nats)]
+        servers = [(stack.enter_context(kind(plan.binaries, plan.server_cpu)), "-") for kind in (SvcOverlay, Nats)]
         for window, requests, label in ((256, 500_000, "256 in flight"), (1, 20_000, "one in flight")):
-            for server, result in load.rounds(servers, rounds, "relay", window, requests).items():
+            for server, result in load.rounds(servers, "relay", window, requests).items():
                 yield f"relay of 128 B, {label}: CPU us", server.title, result["cpu_us"]
                 if window == 1:
                     yield f"relay of 128 B, {label}: p50 us", server.title, result["p50_us"]
                     yield f"relay of 128 B, {label}: p99 us", server.title, result["p99_us"]
 
 
-def cluster(binaries, _rounds):
+def cluster(plan):
     """32 processes a contestant, one after the other; puts from one node, gets each from another at random."""
     for kind in DHTS:
         with contextlib.ExitStack() as stack:
-            for row, value in one_cluster(binaries, kind, stack):
+            for row, value in one_cluster(plan.binaries, kind, stack):
                 yield row, kind.title, value
 
 
@@ -165,7 +180,7 @@ def one_cluster(binaries, kind, stack):
     for operation in ("put", "get"):
         asked = [putter if operation == "put" else chance.choice(others) for _ in items]
         yield from timed(operation, nodes, asked, items)
-    yield "start to first get in the cluster: ms", first_get(binaries, kind, nodes, items)
+    yield from joins(binaries, kind, nodes, items)
 
 
 def introduce(nodes, chance):
@@ -178,17 +193,19 @@ def introduce(nodes, chance):
 
 def timed(operation, nodes, asked, items):
     """One operation at a time: latency as the caller sees it and as the node counts it, CPU of all nodes."""
-    seen, counted, done = [], [], 0
+    seen, counted, copies = [], [], []
     before = sum(node.cpu_ms() for node in nodes)
     for node, (key, value) in zip(asked, items):
         start = time.perf_counter()
-        succeeded, own = getattr(node, operation)(key, value)
-        if succeeded:
-            done += 1
+        taken, own = getattr(node, operation)(key, value)
+        if taken:
+            copies.append(taken)
             seen.append((time.perf_counter() - start) * 1000)
             counted.append(own)
     spent = sum(node.cpu_ms() for node in nodes) - before
-    yield f"cluster {operation}: succeeded %", 100 * done / len(items)
+    yield f"cluster {operation}: succeeded %", 100 * len(copies) / len(items)
+    if operation == "put":
+        yield "cluster put: nodes named as storing it", statistics.median(copies)
     for name, times in (("node's count", counted), ("caller's clock", seen)):
         yield f"cluster {operation}, {name}: p50 ms", percentile(times, 0.50)
         yield f"cluster {operation}, {name}: p99 ms", percentile(times, 0.99)
@@ -200,19 +217,23 @@ def percentile(values, part):
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else float("nan")
 
 
-def first_get(binaries, kind, nodes, items):
+def joins(binaries, kind, nodes, items):
     """From starting a process that knows one node, to an existing value in its caller's hands."""
-    times = []
+    listening, got = [], []
     for number in range(JOINS):
         key, value = items[number]
         start = time.perf_counter()
         with kind(binaries, node_id(kind, 1000 + number), nodes[0].port) as newcomer:
+            listening.append((time.perf_counter() - start) * 1000)
             newcomer.add(nodes[1].port)
-            found = False
-            while not found and time.perf_counter() - start < 20:
+            found = 0
+            while not found:
                 found, _ = newcomer.get(key, value)
-            times.append((time.perf_counter() - start) * 1000)
-    return statistics.median(times)
+                if time.perf_counter() - start > JOIN_PATIENCE_S:
+                    raise RuntimeError(f"{kind.title}: a newcomer does not find what is there")
+            got.append((time.perf_counter() - start) * 1000)
+    yield "process start to taking commands: ms", statistics.median(listening)
+    yield "process start to first get in the cluster: ms", statistics.median(got)
 
 
 SCENARIOS = {"rpc": rpc, "storage": storage, "relay": relay, "cluster": cluster}

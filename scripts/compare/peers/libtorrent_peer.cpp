@@ -74,7 +74,7 @@ public:
         return contacts;
     }
 
-    bool put(const std::string&, const std::string& value) override {
+    size_t put(const std::string&, const std::string& value) override {
         const auto key = session_.dht_put_item(lt::entry(value));
         int stored = 0;
         await<lt::dht_put_alert>([&](const auto& alert) {
@@ -82,11 +82,11 @@ public:
             stored = alert.num_success;
             return true;
         });
-        return stored > 0;
+        return static_cast<size_t>(stored);
     }
 
     /// An immutable item's key is the hash of its value.
-    bool get(const std::string&, const std::string& value) override {
+    size_t get(const std::string&, const std::string& value) override {
         std::string encoded;
         lt::bencode(std::back_inserter(encoded), lt::entry(value));
         const auto key = lt::hasher(encoded.data(), static_cast<int>(encoded.size())).final();
@@ -97,7 +97,7 @@ public:
             isSame = alert.item.type() == lt::entry::string_t && alert.item.string() == value;
             return true;
         });
-        return isSame;
+        return isSame ? 1 : 0;
     }
 
 private:
