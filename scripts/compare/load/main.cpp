@@ -5,9 +5,10 @@
 //
 // PROTOCOL: oap, krpc, opendht, resp, nats. OPERATION: find, get, put, relay. PORT: of the server, on 127.0.0.1.
 // PROCESS: id of the server's process. NODE: the server's id in hexadecimal; "-" for none. KEYS: gets ask for keys
-// 0..<KEYS. PREFIXES: how the neighbours lie around the node (neighbours.hpp). A flood prints one line of JSON. Neighbours print their ports and answer until standard input ends.
+// 0..<KEYS. PREFIXES: how the neighbours lie around the node (neighbours.hpp). A flood prints one line of JSON.
+// Neighbours print their ports and answer until standard input ends.
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <map>

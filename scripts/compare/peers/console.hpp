@@ -5,8 +5,8 @@
 //   put KEY VALUE      stores a text                                     COPIES MS
 //   get KEY VALUE      fetches it, and compares                          COPIES MS
 //
-// COPIES: nodes that the library names as storing it, or 1 for a value found; 0 when the call failed. MS: the time the library took, in
-// milliseconds. The first line printed is the port. It ends with its input.
+// COPIES: nodes that the library names as storing it, or 1 for a value found; 0 when the call failed. MS: the time the
+// library took, in milliseconds. The first line printed is the port. It ends with its input.
 #pragma once
 
 #include <chrono>
