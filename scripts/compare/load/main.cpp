@@ -1,13 +1,14 @@
 // The load client that drives every contestant, and the simulated neighbourhood of a DHT node.
 //
 //   load flood PROTOCOL OPERATION PORT PROCESS WINDOW REQUESTS [NODE [KEYS]]
-//   load neighbours PROTOCOL NODE COUNT
+//   load neighbours PROTOCOL NODE COUNT PREFIXES
 //
 // PROTOCOL: oap, krpc, opendht, resp, nats. OPERATION: find, get, put, relay. PORT: of the server, on 127.0.0.1.
 // PROCESS: id of the server's process. NODE: the server's id in hexadecimal; "-" for none. KEYS: gets ask for keys
-// 0..<KEYS. A flood prints one line of JSON. Neighbours print their ports and answer until standard input ends.
+// 0..<KEYS. PREFIXES: how the neighbours lie around the node (neighbours.hpp). A flood prints one line of JSON.
+// Neighbours print their ports and answer until standard input ends.
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <map>
@@ -66,11 +67,11 @@ int main(int count, char** arguments) {
         const std::string mode = words.at(0);
         if (mode == "flood") return runFlood({words.begin() + 1, words.end()});
         if (mode != "neighbours") throw std::out_of_range(mode);
-        serveNeighbours(words.at(1), fromHex(words.at(2)), std::stoul(words.at(3)));
+        serveNeighbours(words.at(1), idsAround(fromHex(words.at(2)), std::stoul(words.at(3)), std::stoul(words.at(4))));
         return 0;
     } catch (const std::out_of_range&) {
         std::fprintf(stderr, "usage: load flood PROTOCOL OPERATION PORT PROCESS WINDOW REQUESTS [NODE [KEYS]]\n"
-                             "       load neighbours PROTOCOL NODE COUNT\n");
+                             "       load neighbours PROTOCOL NODE COUNT PREFIXES\n");
         return 2;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "load: %s\n", error.what());

@@ -12,8 +12,6 @@
 
 namespace {
 
-constexpr size_t prefixes = 24;
-
 /// Whether `left` is nearer to `target` than `right`.
 bool isNearer(View left, View right, View target) {
     for (size_t at = 0; at < target.size(); ++at) {
@@ -128,20 +126,20 @@ std::vector<size_t> closest(const std::vector<Bytes>& ids, View target, size_t c
     return order;
 }
 
-std::vector<Bytes> idsAround(View node, size_t count) {
+std::vector<Bytes> idsAround(View node, size_t count, size_t prefixes) {
     IdSource source(node.size(), 3);
     std::vector<Bytes> ids;
     for (size_t index = 0; index < count; ++index) {
         Bytes id = source.next();
-        const size_t shared = index % prefixes;
-        for (size_t bit = 0; bit <= shared; ++bit) setBit(id, bit, bitOf(node, bit) != (bit == shared));
+        const size_t shared = prefixes > 0 ? index % prefixes : 0;
+        for (size_t bit = 0; prefixes > 0 && bit <= shared; ++bit)
+            setBit(id, bit, bitOf(node, bit) != (bit == shared));
         ids.push_back(id);
     }
     return ids;
 }
 
-void serveNeighbours(const std::string& protocol, const Bytes& node, size_t count) {
-    const auto ids = idsAround(node, count);
+void serveNeighbours(const std::string& protocol, const std::vector<Bytes>& ids) {
     if (protocol == "oap") return serveStreams(ids);
     if (protocol == "krpc" || protocol == "opendht") return serveDatagrams(protocol, ids);
     throw std::invalid_argument("no neighbours speak " + protocol);

@@ -9,12 +9,13 @@
 /// Indices of the `count` ids nearest to `target` by XOR, nearest first.
 std::vector<size_t> closest(const std::vector<Bytes>& ids, View target, size_t count);
 
-/// `count` ids around `node`: number i shares exactly i % 24 leading bits with it, so that many buckets fill.
-std::vector<Bytes> idsAround(View node, size_t count);
+/// `count` ids around `node`: number i shares exactly i % `prefixes` leading bits with it, so that many buckets fill;
+/// with 0 prefixes they are spread evenly.
+std::vector<Bytes> idsAround(View node, size_t count, size_t prefixes);
 
 std::unique_ptr<Neighbours> makeOapNeighbours(std::vector<Bytes> ids, uint16_t port);
 std::unique_ptr<Neighbours> makeKrpcNeighbours(std::vector<Bytes> ids, std::vector<Endpoint> endpoints);
 std::unique_ptr<Neighbours> makeOpenDhtNeighbours(std::vector<Bytes> ids, std::vector<Endpoint> endpoints);
 
-/// Answers for the neighbours until standard input ends. Prints the ports they are reached at first.
-void serveNeighbours(const std::string& protocol, const Bytes& node, size_t count);
+/// Answers for neighbours with these ids until standard input ends. Prints the ports they are reached at first.
+void serveNeighbours(const std::string& protocol, const std::vector<Bytes>& ids);

@@ -2,10 +2,11 @@
 //
 //   add PORT           tells the node of another one on 127.0.0.1        ok
 //   table              contacts in the routing table                     N
-//   put KEY VALUE      stores a text                                     ok MS | failed MS
-//   get KEY VALUE      fetches it, and compares                          ok MS | failed MS
+//   put KEY VALUE      stores a text                                     COPIES MS
+//   get KEY VALUE      fetches it, and compares                          COPIES MS
 //
-// MS is the time the library took, in milliseconds. The first line printed is the port. It ends with its input.
+// COPIES: nodes that the library names as storing it, or 1 for a value found; 0 when the call failed. MS: the time the
+// library took, in milliseconds. The first line printed is the port. It ends with its input.
 #pragma once
 
 #include <chrono>
@@ -20,20 +21,20 @@ public:
     virtual uint16_t port() = 0;
     virtual void add(uint16_t port) = 0;
     virtual unsigned table() = 0;
-    virtual bool put(const std::string& key, const std::string& value) = 0;
-    virtual bool get(const std::string& key, const std::string& value) = 0;
+    virtual size_t put(const std::string& key, const std::string& value) = 0;
+    virtual size_t get(const std::string& key, const std::string& value) = 0;
 };
 
 /// Longest that one command waits for its library.
 constexpr auto peerPatience = std::chrono::seconds(10);
 
-inline std::string timed(bool (Peer::*call)(const std::string&, const std::string&), Peer& peer,
+inline std::string timed(size_t (Peer::*call)(const std::string&, const std::string&), Peer& peer,
                          const std::string& key, const std::string& value) {
     const auto start = std::chrono::steady_clock::now();
-    const bool succeeded = (peer.*call)(key, value);
+    const size_t copies = (peer.*call)(key, value);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
     std::ostringstream line;
-    line << (succeeded ? "ok " : "failed ") << took.count();
+    line << copies << ' ' << took.count();
     return line.str();
 }
 

@@ -17,6 +17,8 @@ namespace lt = libtorrent;
 using Settings = lt::settings_pack;
 
 constexpr int unlimited = std::numeric_limits<int>::max() / 2;
+/// Packets a second from one address; libtorrent multiplies it by 10 in an int.
+constexpr int packetLimit = 10'000'000;
 
 lt::sha1_hash idFromHex(const std::string& text) {
     lt::sha1_hash id;
@@ -36,7 +38,7 @@ Settings settings() {
         pack.set_bool(off, false);
     pack.set_bool(Settings::enable_dht, true);
     pack.set_int(Settings::dht_upload_rate_limit, unlimited);
-    pack.set_int(Settings::dht_block_ratelimit, unlimited);
+    pack.set_int(Settings::dht_block_ratelimit, packetLimit);
     pack.set_int(Settings::dht_max_dht_items, 1'000'000);
     pack.set_int(Settings::alert_queue_size, 10'000);
     pack.set_int(Settings::alert_mask, lt::alert_category::dht | lt::alert_category::status);
@@ -72,7 +74,7 @@ public:
         return contacts;
     }
 
-    bool put(const std::string&, const std::string& value) override {
+    size_t put(const std::string&, const std::string& value) override {
         const auto key = session_.dht_put_item(lt::entry(value));
         int stored = 0;
         await<lt::dht_put_alert>([&](const auto& alert) {
@@ -80,11 +82,11 @@ public:
             stored = alert.num_success;
             return true;
         });
-        return stored > 0;
+        return static_cast<size_t>(stored);
     }
 
     /// An immutable item's key is the hash of its value.
-    bool get(const std::string&, const std::string& value) override {
+    size_t get(const std::string&, const std::string& value) override {
         std::string encoded;
         lt::bencode(std::back_inserter(encoded), lt::entry(value));
         const auto key = lt::hasher(encoded.data(), static_cast<int>(encoded.size())).final();
@@ -95,7 +97,7 @@ public:
             isSame = alert.item.type() == lt::entry::string_t && alert.item.string() == value;
             return true;
         });
-        return isSame;
+        return isSame ? 1 : 0;
     }
 
 private:

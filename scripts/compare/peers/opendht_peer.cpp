@@ -31,27 +31,27 @@ public:
         return stats.good_nodes + stats.dubious_nodes;
     }
 
-    bool put(const std::string& key, const std::string& value) override {
+    size_t put(const std::string& key, const std::string& value) override {
         const auto result = std::make_shared<Result>();
         runner_.put(dht::InfoHash::get(key),
                     std::make_shared<dht::Value>(reinterpret_cast<const uint8_t*>(value.data()), value.size()),
-                    [result](bool stored, const auto&) { result->settle(stored); });
+                    [result](bool stored, const auto& nodes) { result->settle(stored ? nodes.size() : 0); });
         return result->wait();
     }
 
-    bool get(const std::string& key, const std::string& value) override {
+    size_t get(const std::string& key, const std::string& value) override {
         const auto result = std::make_shared<Result>();
         runner_.get(
             dht::InfoHash::get(key),
             [result, value](const std::vector<std::shared_ptr<dht::Value>>& found) {
                 for (const auto& one : found) {
                     if (std::string(one->data.begin(), one->data.end()) != value) continue;
-                    result->settle(true);
+                    result->settle(1);
                     return false;
                 }
                 return true;
             },
-            [result](bool) { result->settle(false); });
+            [result](bool) { result->settle(0); });
         return result->wait();
     }
 
@@ -59,17 +59,17 @@ private:
     /// What a call came to; the first answer counts.
     class Result {
     public:
-        void settle(bool value) {
-            if (!isSettled_.exchange(true)) promise_.set_value(value);
+        void settle(size_t copies) {
+            if (!isSettled_.exchange(true)) promise_.set_value(copies);
         }
 
-        bool wait() {
+        size_t wait() {
             auto future = promise_.get_future();
-            return future.wait_for(peerPatience) == std::future_status::ready && future.get();
+            return future.wait_for(peerPatience) == std::future_status::ready ? future.get() : 0;
         }
 
     private:
-        std::promise<bool> promise_;
+        std::promise<size_t> promise_;
         std::atomic<bool> isSettled_{false};
     };
 
