@@ -13,6 +13,7 @@ extension Simulation {
         object.add("alpha", config.nodes.alpha)
         object.add("beta", config.nodes.beta)
         object.add("paths", config.nodes.paths)
+        object.add("publish", config.workload.publish)
         object.add("hubs", config.nodes.hubs)
         object.add("measure_s", config.workload.measureSeconds, decimals: 0)
         addFaults(to: &object)

@@ -26,6 +26,8 @@ struct Event: BitwiseCopyable {
         case crash
         /// A step of the workload.
         case operate
+        /// The publisher's next put.
+        case publish
         /// A flooder's next request.
         case flood
         /// A planned fault; `from` says which.

@@ -43,6 +43,14 @@ struct SamplePoint {
     var sessionsMean = 0.0
 }
 
+/// A time, as seen from a planned fault that passes: the partition, the hub that is down.
+enum FaultPeriod: Int, CaseIterable {
+    case before, during
+    /// The two minutes in which all should be whole again.
+    case healing
+    case after
+}
+
 /// Everything measured in a run.
 struct Measurements {
     /// Times in microseconds.
@@ -54,6 +62,9 @@ struct Measurements {
     var getsTimedOut = 0
     /// Found, but not what was put.
     var getsForged = 0
+    /// Gets by when they began, and those of them that found.
+    var getsByPeriod = [Int](repeating: 0, count: FaultPeriod.allCases.count)
+    var foundByPeriod = [Int](repeating: 0, count: FaultPeriod.allCases.count)
     /// Puts by outcome: all replicas wrote it, some did, none did.
     var putsFull = 0
     var putsPartial = 0

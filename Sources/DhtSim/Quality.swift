@@ -70,8 +70,8 @@ extension Simulation {
         var counts = [Int](repeating: 0, count: workload.records.count)
         var indexOfKey: [Key: Int] = [:]
         for (index, record) in workload.records.enumerated() { indexOfKey[record.key] = index }
-        for site in sites where !(isHostile && site.isAdversary) {
-            site.machine?.node.store.forEachKey { key in
+        for site in sites.indices where !(isHostile && sites[site].isAdversary) {
+            sites[site].machine?.node.store.forEachKey { key in
                 if let index = indexOfKey[key] { counts[index] += 1 }
             }
         }

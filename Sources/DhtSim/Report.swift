@@ -60,8 +60,19 @@ extension Simulation {
         for (name, share) in [("put_p50_ms", 0.5), ("put_p95_ms", 0.95), ("put_p99_ms", 0.99)] {
             object.add(name, Double(measurements.putUs.percentile(share)) / 1000, decimals: 1)
         }
+        if faultSeconds > 0 { addPeriods(to: &object) }
         object.add("calls_cut", measurements.callsCut)
         object.add("calls_refused", measurements.callsRefused)
+    }
+
+    /// Success of gets by when they began, as seen from the planned fault.
+    private func addPeriods(to object: inout JsonObject) {
+        for period in FaultPeriod.allCases {
+            let gets = measurements.getsByPeriod[period.rawValue]
+            let found = measurements.foundByPeriod[period.rawValue]
+            let share = Double(found) / Double(max(1, gets))
+            object.add("lookup_success_\(period)", share, decimals: 5)
+        }
     }
 
     private func addTraffic(to object: inout JsonObject) {
@@ -84,6 +95,16 @@ extension Simulation {
         object.add("frames_queue_dropped", traffic.queueDrops)
         object.add("unreachable", traffic.unreachable)
         object.add("flood_requests", traffic.floodRequests)
+        if config.workload.publish > 0 { addPublisher(to: &object) }
+    }
+
+    private func addPublisher(to object: inout JsonObject) {
+        let done = Double(max(1, publisher.done))
+        object.add("published", publisher.done)
+        object.add("published_full", publisher.acked)
+        object.add("publisher_messages", publisher.messages)
+        object.add("publisher_messages_per_record", Double(publisher.messages) / done, decimals: 3)
+        object.add("publish_s", Double(publisher.endedUs - measuredFromUs) / 1_000_000, decimals: 1)
     }
 
     private func addNetwork(to object: inout JsonObject) {

@@ -67,6 +67,8 @@ public struct WorkloadOptions: Sendable {
     public var settleSeconds = 120.0
     public var seedSeconds = 60.0
     public var measureSeconds = 600.0
+    /// Records that one node puts when the measured part begins, as fast as it may.
+    public var publish = 0
     /// Points of the time series.
     public var samples = 20
 
@@ -137,7 +139,7 @@ public struct FaultOptions: Sendable {
     public var adversary = AdversaryKind.none
     public var adversaryFraction = 0.0
     /// Requests a second of each flooder.
-    public var floodRate = 100.0
+    public var floodRate = 20.0
 
     public init() {}
 }
@@ -156,6 +158,12 @@ public struct SimConfig: Sendable {
     public var traceGet: Int?
 
     public init() {}
+
+    /// Ten minutes, or five more than it takes until the planned faults are over.
+    public var longEnoughSeconds: Double {
+        let faultsEnd = Simulation.faultDelaySeconds + max(faults.partitionSeconds, faults.hubDownSeconds)
+        return max(600, faultsEnd + 300)
+    }
 
     /// When all nodes have joined, in seconds from the start.
     var joinSeconds: Double {

@@ -11,6 +11,19 @@ enum Fault: Int {
 extension Simulation {
     /// Seconds from the beginning of the measured part to a planned fault.
     static let faultDelaySeconds = 60.0
+    /// Seconds after a fault within which all should be whole again.
+    private static let healingSeconds = 120.0
+
+    /// How long the planned fault that passes lasts; 0 when there is none.
+    var faultSeconds: Double { max(config.faults.partitionSeconds, config.faults.hubDownSeconds) }
+
+    /// Where the present lies.
+    var faultPeriod: FaultPeriod {
+        let seconds = Double(nowUs - measuredFromUs) / 1_000_000 - Self.faultDelaySeconds
+        if faultSeconds == 0 || seconds < 0 { return .before }
+        if seconds < faultSeconds { return .during }
+        return seconds < faultSeconds + Self.healingSeconds ? .healing : .after
+    }
 
     /// The measured part begins: what was honest turns, and lives become finite.
     func beginFaults() {

@@ -17,6 +17,7 @@ extension Simulation {
     /// Performs `.send`.
     func send(_ payload: UnsafeRawBufferPointer, from site: Int, to endpoint: EndpointID) {
         traffic.countRequest(Glance.purpose(payload))
+        if site == publisher.site { publisher.messages += 1 }
         tracer?.sent(payload, from: site, to: endpoint, self)
         guard let overlay = self.site(at: endpoint) else { return sendToNobody(from: site, endpoint) }
         guard overlay != site else { return atSwitch(payload, route: Self.anySite, of: site, from: site) }
@@ -240,6 +241,7 @@ extension Simulation {
     ) {
         guard let machine = sites[site].machine else { return }
         let asked = Glance.purpose(payload)
+        if site == publisher.site { publisher.messages += 1 }
         tracer?.received(payload, at: site, from: origin, self)
         if isHostile, sites[site].isAdversary, misbehaves(payload, at: site, over: endpoint, origin: origin) {
             return

@@ -6,8 +6,6 @@ import DhtLoop
 extension Simulation {
     /// Nodes whose overlays a newcomer is told to join by.
     private static let bootstrapFanout = 2
-    /// Victim keys of Sybils.
-    static let victims = 4
 
     /// Makes the hubs and plans the joins of all nodes, evenly over the join time, in random order of ids.
     func populate() {
@@ -51,7 +49,7 @@ extension Simulation {
             return .random(using: &chance.generator)
         }
         // Nearer to its key than any honest node is likely to be.
-        let victim = workload.records[chance.below(min(Self.victims, workload.records.count))].key
+        let victim = workload.records[chance.below(min(Workload.victims, workload.records.count))].key
         let prefix = 64 - config.nodes.count.leadingZeroBitCount + 10
         return victim.random(sharingPrefix: prefix, using: &chance.generator)
     }

@@ -34,6 +34,7 @@ extension Simulation {
         measuredFromUs = nowUs
         takeSample(atSeconds: 0)
         beginFaults()
+        beginPublishing()
         scheduleOperation()
         let step = options.measureSeconds / Double(options.samples)
         for sample in 1...options.samples {
@@ -41,7 +42,7 @@ extension Simulation {
             takeSample(atSeconds: Double(sample) * step)
             checkAll()
         }
-        while workload.getsLeft + workload.putsLeft > 0 { advance(to: later(1)) }
+        while workload.getsLeft + workload.putsLeft + publisher.left > 0 { advance(to: later(1)) }
         drain()
     }
 }

@@ -31,7 +31,8 @@ extension Simulation {
         }
         if let call {
             machine.pending.append(
-                Machine.Pending(call: call, record: next.record, isMeasured: next.step != .seed))
+                Machine.Pending(
+                    call: call, record: next.record, isMeasured: next.step != .seed, period: faultPeriod))
         } else {
             measurements.callsRefused += 1
         }
@@ -50,6 +51,7 @@ extension Simulation {
 
     /// Performs `.finished`.
     func finished(_ call: CallID, _ result: CallResult, _ machine: Machine, _ site: Int) {
+        if site == publisher.site, publishEnded(call, result, machine) { return }
         guard let index = machine.pending.firstIndex(where: { $0.call == call }) else { return }
         let pending = machine.pending.remove(at: index)
         switch result {
@@ -64,6 +66,7 @@ extension Simulation {
         tracer?.ended(result, at: site, self)
         measurements.getUs.add(Int(result.elapsedUs))
         measurements.recentGets += 1
+        measurements.getsByPeriod[pending.period.rawValue] += 1
         switch result.outcome {
         case .found(let value, _, _):
             guard value == workload.value(of: pending.record) else {
@@ -72,6 +75,7 @@ extension Simulation {
             }
             measurements.getsFound += 1
             measurements.recentFound += 1
+            measurements.foundByPeriod[pending.period.rawValue] += 1
             measurements.hops.add(result.hops)
         case .notFound: measurements.getsNotFound += 1
         case .timedOut: measurements.getsTimedOut += 1

@@ -11,10 +11,14 @@ final class Machine {
         var call: CallID
         var record: Int
         var isMeasured: Bool
+        /// When it began, as seen from the planned fault.
+        var period: FaultPeriod
     }
 
-    var node: DhtNode
+    @exclusivity(unchecked) var node: DhtNode
     var pending: [Pending] = []
+    /// Puts of the publisher that have not ended.
+    var published: [CallID] = []
 
     init(_ node: consuming DhtNode) { self.node = node }
 }
@@ -47,5 +51,45 @@ struct Site {
     init(endpoint: EndpointID, home: Int) {
         self.endpoint = endpoint
         self.home = home
+    }
+}
+
+/// Sites by number. Not an array: reading one field of an array's element copies all of it, references too.
+struct SiteTable: ~Copyable {
+    private var base: UnsafeMutablePointer<Site>
+    private var capacity = 64
+    private(set) var count = 0
+
+    init() { base = .allocate(capacity: capacity) }
+
+    deinit {
+        base.deinitialize(count: count)
+        base.deallocate()
+    }
+
+    var indices: Range<Int> { 0..<count }
+
+    subscript(site: Int) -> Site {
+        @inline(__always) _read {
+            precondition(site >= 0 && site < count, "no such site")
+            yield base[site]
+        }
+        @inline(__always) _modify {
+            precondition(site >= 0 && site < count, "no such site")
+            yield &base[site]
+        }
+    }
+
+    mutating func append(_ site: Site) {
+        if count == capacity { grow() }
+        (base + count).initialize(to: site)
+        count += 1
+    }
+
+    private mutating func grow() {
+        let bigger = UnsafeMutablePointer<Site>.allocate(capacity: capacity * 2)
+        bigger.moveInitialize(from: base, count: count)
+        base.deallocate()
+        (base, capacity) = (bigger, capacity * 2)
     }
 }

@@ -32,8 +32,13 @@ struct Workload {
     /// Mean seconds between operations.
     private(set) var gapSeconds = 0.0
     private var nextRecord = 0
+    private let readLimit: Int
+
+    /// Keys that Sybils sit next to: the first ones.
+    static let victims = 4
 
     init(config: SimConfig) {
+        readLimit = config.faults.adversary == .sybil ? Self.victims : .max
         (valueBytes, seed) = (config.workload.valueBytes, config.seed)
         generator = SeededGenerator(seed: Chance.mix(config.seed, 0x5EED))
         for _ in 0..<max(1, config.workload.records) { addRecord() }
@@ -75,10 +80,11 @@ struct Workload {
         return (.get, readable[chance.below(readable.count)])
     }
 
-    /// A replica took the record; gets may ask for it if it was put to be read.
+    /// A replica took the record. Gets may ask for it if it was put to be read; where there are victims, they
+    /// ask for those alone.
     mutating func acked(_ record: Int, isMeasured: Bool) {
         records[record].isAcked = true
-        if !isMeasured { readable.append(record) }
+        if !isMeasured, record < readLimit { readable.append(record) }
     }
 
     /// The value of a record: its number, then bytes that only this seed gives.

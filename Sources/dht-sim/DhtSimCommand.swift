@@ -57,8 +57,9 @@ struct DhtSimCommand: ParsableCommand {
         config.traceGet = trace
         config.checkEvery = checkEvery
         population.fill(&config)
-        workload.fill(&config)
         faults.fill(&config)
+        config.workload.measureSeconds = config.longEnoughSeconds
+        workload.fill(&config)
         network.fill(&config)
         return config
     }

@@ -34,7 +34,7 @@ struct FaultArguments: ParsableArguments {
     @Option(help: "Share of nodes that are adversaries.")
     var adversaryFraction = 0.0
     @Option(help: "Requests a second of each flooder.")
-    var floodRps = 100.0
+    var floodRps = 20.0
 
     func fill(_ config: inout SimConfig) {
         config.faults.loss = loss

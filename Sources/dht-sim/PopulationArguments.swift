@@ -52,10 +52,12 @@ struct WorkloadArguments: ParsableArguments {
     var settleS = 120.0
     @Option(help: "Seconds in which the records are put.")
     var seedS = 60.0
-    @Option(help: "Seconds of the measured part.")
-    var measureS = 600.0
+    @Option(help: "Seconds of the measured part; ten minutes, or five more than planned faults last.")
+    var measureS: Double?
     @Option(help: "Hours of the measured part, instead of --measure-s.")
     var hours: Double?
+    @Option(help: "Records that one node puts at the start of the measured part, as fast as it may.")
+    var publish = 0
     @Option(help: "Points of the time series.")
     var samples = 20
 
@@ -67,7 +69,8 @@ struct WorkloadArguments: ParsableArguments {
         config.workload.joinSeconds = joinS
         config.workload.settleSeconds = settleS
         config.workload.seedSeconds = seedS
-        config.workload.measureSeconds = hours.map { $0 * 3600 } ?? measureS
+        if let seconds = hours.map({ $0 * 3600 }) ?? measureS { config.workload.measureSeconds = seconds }
         config.workload.samples = samples
+        config.workload.publish = publish
     }
 }
