@@ -75,7 +75,8 @@ let package = Package(
             name: "DhtLoopTests", dependencies: ["DhtLoop", "svc-dht", "svc-overlay"],
             exclude: ["Proto/vectors.json"],
             swiftSettings: strict),
-        .testTarget(name: "DhtSimTests", dependencies: ["DhtSim", "DhtLoop"], swiftSettings: strict),
+        .testTarget(
+            name: "DhtSimTests", dependencies: ["DhtSim", "DhtLoop", "dht-sim"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -32,7 +32,7 @@ extension Simulation {
 
     /// A host for a node, with an endpoint of its own or a hub's. Its node comes with `join`.
     @discardableResult
-    private func addSite(isAdversary: Bool) -> Int {
+    func addSite(isAdversary: Bool) -> Int {
         let number = sites.count
         let hubs = config.nodes.hubs
         let site = newSite(home: hubs > 0 ? chance.below(hubs) : number)

@@ -52,21 +52,27 @@ extension RoutingTable {
     /// As `DhtNode.brokenInvariant`.
     func brokenInvariant(nowUs: UInt64) -> String? {
         var total = 0
-        for (index, bucket) in buckets.enumerated() {
-            total += bucket.count
-            if bucket.count > k || bucket.spares.count > k { return "bucket \(index) is over its size" }
-            if Set(bucket.ids).count != bucket.count { return "bucket \(index) holds a contact twice" }
-            if bucket.ids.contains(where: { bucketIndex(of: $0) != index }) {
-                return "bucket \(index) holds a contact of another, or the own id"
-            }
-            if bucket.spares.contains(where: { bucketIndex(of: $0.id) != index }) {
-                return "bucket \(index) holds a spare of another"
-            }
-            if bucket.states.contains(where: { $0.lastSeenUs > nowUs || $0.endpoint == .none }) {
-                return "bucket \(index) holds a contact of the future, or of nowhere"
-            }
+        for index in buckets.indices where buckets[index].count + buckets[index].spares.count > 0 {
+            total += buckets[index].count
+            if let broken = broken(index, nowUs) { return "bucket \(index) \(broken)" }
         }
         return total == count ? nil : "\(total) contacts are counted as \(count)"
+    }
+
+    private func broken(_ index: Int, _ nowUs: UInt64) -> String? {
+        let bucket = buckets[index]
+        if bucket.count > k || bucket.spares.count > k { return "is over its size" }
+        for (place, id) in bucket.ids.enumerated() {
+            if bucketIndex(of: id) != index { return "holds a contact of another, or the own id" }
+            if bucket.index(of: id) != place { return "holds a contact twice" }
+        }
+        if bucket.spares.contains(where: { bucketIndex(of: $0.id) != index }) {
+            return "holds a spare of another"
+        }
+        if bucket.states.contains(where: { $0.lastSeenUs > nowUs || $0.endpoint == .none }) {
+            return "holds a contact of the future, or of nowhere"
+        }
+        return nil
     }
 }
 
