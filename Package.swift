@@ -64,7 +64,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(name: "placeholders", path: "Examples/placeholders", swiftSettings: strict),
-        .target(name: "DhtSim", dependencies: ["DhtLoop"], swiftSettings: strict),
+        .target(name: "DhtSim", dependencies: ["DhtLoop"], swiftSettings: hot),
         .executableTarget(
             name: "dht-sim",
             dependencies: [

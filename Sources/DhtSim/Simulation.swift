@@ -18,23 +18,21 @@ public final class Simulation {
     /// Events and wakes handled.
     public internal(set) var events: UInt64 = 0
 
-    // What every event touches is spared the runtime's exclusivity checks, a tenth of all time: nothing here
-    // calls back into the simulation while it is being changed.
     let endpoints = EndpointTable(limit: 1 << 26)
     let latency: LatencyModel
-    @exclusivity(unchecked) var chance: Chance
-    @exclusivity(unchecked) var queue = EventQueue()
+    var chance: Chance
+    var queue = EventQueue()
     /// When nodes want to be woken: one timer a node, moved only when it must be earlier.
-    @exclusivity(unchecked) var wakes = TimerWheel(nowUs: Simulation.startUs, capacity: 1024)
-    @exclusivity(unchecked) var payloads = PayloadPool()
-    @exclusivity(unchecked) var sites = SiteTable()
+    var wakes = TimerWheel(nowUs: Simulation.startUs, capacity: 1024)
+    var payloads = PayloadPool()
+    var sites = SiteTable()
     /// The site of an endpoint, by the endpoint's number; -1 for one that no site has.
-    @exclusivity(unchecked) var siteOfEndpoint: [Int32] = []
+    var siteOfEndpoint: [Int32] = []
     /// The site of a node's id, for hubs, which forward by it.
     var siteOfID = FlatMap()
-    @exclusivity(unchecked) var sessions = SessionTable()
+    var sessions = SessionTable()
     var visited = FlatMap()
-    @exclusivity(unchecked) var traffic = Traffic()
+    var traffic = Traffic()
     var workload: Workload
     var measurements = Measurements()
     var adversary = Adversary()

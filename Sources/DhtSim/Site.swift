@@ -15,7 +15,7 @@ final class Machine {
         var period: FaultPeriod
     }
 
-    @exclusivity(unchecked) var node: DhtNode
+    var node: DhtNode
     var pending: [Pending] = []
     /// Puts of the publisher that have not ended.
     var published: [CallID] = []
