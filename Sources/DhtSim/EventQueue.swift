@@ -12,7 +12,7 @@ struct Event: BitwiseCopyable {
         case frameUp
         /// A payload that site `from` wrote reaches site `to` over the session it dialled to site `via`.
         case frameDown
-        /// A frame that waited in a TX queue leaves. `from` is the session's slot, `via` its generation.
+        /// A frame that waited in the TX queue of a slow session leaves. `from` is the session's slot, `via` its generation.
         case departed
         /// The session that `from` dialled to `to` is open; only for those whose opening matters to a node.
         case opened

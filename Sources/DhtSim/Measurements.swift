@@ -35,7 +35,7 @@ struct SamplePoint {
     /// Gets that ended since the last point, and those of them that found the right value.
     var gets = 0
     var found = 0
-    /// Live copies of each record: the mean, and records without one.
+    /// Live copies of each record put before the measured part: the mean, and records without one.
     var replicasMean = 0.0
     var recordsLost = 0
     /// Share of the true K closest live nodes that tables know.

@@ -86,7 +86,7 @@ extension Simulation {
         point.gets = measurements.recentGets
         point.found = measurements.recentFound
         let counts = replicas()
-        let seeded = workload.records.indices.filter { workload.records[$0].isAcked }
+        let seeded = workload.seeded
         point.recordsLost = seeded.count { counts[$0] == 0 }
         let copies = seeded.reduce(0) { $0 + counts[$1] }
         point.replicasMean = Double(copies) / Double(max(1, seeded.count))

@@ -110,7 +110,7 @@ extension Simulation {
     private func addNetwork(to object: inout JsonObject) {
         let last = measurements.series.last ?? SamplePoint()
         let quality = tableQuality()
-        object.add("records", workload.records.count { $0.isAcked })
+        object.add("records", workload.seeded.count)
         object.add("records_lost", last.recordsLost)
         object.add("replicas_mean", last.replicasMean, decimals: 3)
         object.add("median_rtt_ms", Double(medianRoundTripUs()) / 1000, decimals: 1)

@@ -9,7 +9,7 @@ struct Lane {
     var lastArrivalUs: UInt64 = 0
     /// When the frames queued so far have left.
     var busyUntilUs: UInt64 = 0
-    /// Frames that wait.
+    /// Frames that wait; out of date once `busyUntilUs` has passed.
     var queued = 0
 }
 

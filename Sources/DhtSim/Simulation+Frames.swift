@@ -121,13 +121,18 @@ extension Simulation {
     private func enqueue(_ count: Int, on slot: Int, isDown: Bool) -> UInt64? {
         var lane = isDown ? sessions[slot].down : sessions[slot].up
         let startUs = max(nowUs, isDown ? nowUs : sessions[slot].openUs, lane.busyUntilUs)
+        let kbps = config.network.sessionKbps
         if startUs > nowUs {
             guard lane.queued < Self.queueLimit else { return nil }
             lane.queued += 1
-            let generation = Int(sessions[slot].generation)
-            queue.push(Event(.departed, atUs: startUs, from: slot, via: generation, flag: isDown))
+            if kbps > 0 {
+                let generation = Int(sessions[slot].generation)
+                queue.push(Event(.departed, atUs: startUs, from: slot, via: generation, flag: isDown))
+            }
+        } else if kbps == 0 {
+            // All that waited left together, when the session opened.
+            lane.queued = 0
         }
-        let kbps = config.network.sessionKbps
         lane.busyUntilUs = startUs + (kbps > 0 ? UInt64(count * 8 * 1000 / kbps) : 0)
         if isDown { sessions[slot].down = lane } else { sessions[slot].up = lane }
         return lane.busyUntilUs

@@ -82,7 +82,7 @@ extension Simulation {
         var candidate = sessions.oldest(of: site)
         while let slot = candidate {
             let session = sessions[slot]
-            if session.state == .good, !session.isKept, session.openUs <= nowUs, session.up.queued == 0 {
+            if session.state == .good, !session.isKept, max(session.openUs, session.up.busyUntilUs) <= nowUs {
                 traffic.sessionsEvicted += 1
                 close(slot)
                 return true

@@ -32,6 +32,7 @@ struct Workload {
     /// Mean seconds between operations.
     private(set) var gapSeconds = 0.0
     private var nextRecord = 0
+    private var seededCount = 0
     private let readLimit: Int
 
     /// Keys that Sybils sit next to: the first ones.
@@ -50,9 +51,13 @@ struct Workload {
         return records.count - 1
     }
 
+    /// Records that were put before the measured part, and taken by a replica.
+    var seeded: [Int] { (0..<seededCount).filter { records[$0].isAcked } }
+
     /// Plans one put for each record, within `seconds`.
     mutating func beginSeeding(seconds: Double) {
         seedsLeft = records.count
+        seededCount = records.count
         gapSeconds = seconds / Double(max(1, seedsLeft))
     }
 
