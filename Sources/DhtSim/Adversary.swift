@@ -12,6 +12,8 @@ struct Adversary: ~Copyable {
     var decoder = EnvelopeDecoder()
     var buffer = ByteBuffer(capacity: 4096)
     var nowhere: [EndpointID] = []
+    /// All adversaries there ever were.
+    var sites: [Int] = []
 
     /// What a switch says when nobody holds the id to which `payload` goes; nil when nothing is to be said.
     mutating func unreachable(answering payload: UnsafeRawBufferPointer) -> [UInt8]? {
@@ -92,11 +94,11 @@ extension Simulation {
 
     /// K of the adversary's own kind.
     private func appendSybils() {
-        let sybils = sites.indices.filter { sites[$0].isAdversary && sites[$0].isUp }
-        let count = min(config.nodes.k, sybils.count)
-        let first = chance.below(sybils.count)
+        let known = adversary.sites.count
+        let count = min(config.nodes.k, known)
+        let first = chance.below(known)
         adversary.buffer.beginNodes(count: count)
-        for index in 0..<count { appendContact(of: sybils[(first + index) % sybils.count]) }
+        for index in 0..<count { appendContact(of: adversary.sites[(first + index) % known]) }
     }
 
     private func appendContact(of site: Int) {

@@ -37,7 +37,7 @@ extension Simulation {
 
     private func warm(_ site: Int, _ overlay: Int) {
         if let slot = sessions.find(site, overlay) {
-            sessions.touch(slot, nowUs)
+            touch(slot)
         } else if sessions.dialled(by: site) < config.sessions.cap {
             _ = dial(from: site, to: overlay)
         }

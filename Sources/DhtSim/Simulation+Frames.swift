@@ -82,7 +82,7 @@ extension Simulation {
         _ payload: UnsafeRawBufferPointer, on slot: Int, isDown: Bool, origin: Int,
         route: UInt32 = anySite, isReply: Bool
     ) {
-        sessions.touch(slot, nowUs)
+        touch(slot)
         guard let leavesUs = enqueue(payload.count, on: slot, isDown: isDown) else {
             traffic.queueDrops += 1
             return

@@ -98,7 +98,15 @@ extension Simulation {
         return nowUs > session.lastUsedUs + UInt64(config.sessions.idleSeconds * 1_000_000)
     }
 
+    /// Notes that the session is used.
+    func touch(_ slot: Int) {
+        traffic.countQuiet(nowUs - sessions[slot].lastUsedUs)
+        sessions.touch(slot, nowUs)
+    }
+
     private func close(_ slot: Int) {
+        let idleUs = UInt64(config.sessions.idleSeconds * 1_000_000)
+        traffic.countQuiet(min(nowUs - sessions[slot].lastUsedUs, idleUs))
         traffic.sessionBytes += UInt64(Traffic.closeBytes)
         sessions.remove(slot)
     }

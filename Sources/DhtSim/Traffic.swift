@@ -22,6 +22,9 @@ struct Traffic {
     /// FIN, FIN-ACK, ACK.
     static let closeBytes = 3 * headBytes
     static let synBytes = headBytes
+    /// TCP keep-alive on a session that has been quiet for so long: a probe and its ACK.
+    static let keepAliveUs: UInt64 = 60_000_000
+    static let keepAliveBytes = 2 * headBytes
 
     private(set) var requests = [UInt64](repeating: 0, count: Purpose.allCases.count)
     private(set) var replies = [UInt64](repeating: 0, count: Purpose.allCases.count)
@@ -29,7 +32,7 @@ struct Traffic {
     private(set) var payloadBytes: UInt64 = 0
     /// All bytes that frames put on links, with every head and the ACK of each reply.
     private(set) var frameBytes: UInt64 = 0
-    /// Bytes to open and close sessions, and to fail to.
+    /// Bytes to open, keep alive and close sessions, and to fail to open them.
     var sessionBytes: UInt64 = 0
     var sessionsOpened: UInt64 = 0
     var sessionsFailed: UInt64 = 0
@@ -48,6 +51,11 @@ struct Traffic {
 
     func messages(_ purpose: Purpose) -> UInt64 {
         requests[Int(purpose.rawValue)] + replies[Int(purpose.rawValue)]
+    }
+
+    /// Counts the keep-alives of a session that was quiet for `quietUs`.
+    mutating func countQuiet(_ quietUs: UInt64) {
+        sessionBytes += quietUs / Self.keepAliveUs * UInt64(Self.keepAliveBytes)
     }
 
     mutating func countRequest(_ purpose: Purpose) { requests[Int(purpose.rawValue)] += 1 }

@@ -68,6 +68,8 @@ struct TransportTests {
         simulation.nowUs += 121_000_000
         #expect(pingUs(simulation) == 4 * onewayUs)
         #expect(simulation.traffic.sessionsOpened == 2)
+        let opened = 2 * Traffic.openBytes + Traffic.closeBytes
+        #expect(simulation.traffic.sessionBytes == UInt64(opened + 2 * Traffic.keepAliveBytes))
     }
 
     @Test("a host that is up refuses after a round trip, a silent one costs the connect time-out")
