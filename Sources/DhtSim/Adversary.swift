@@ -44,7 +44,7 @@ extension Simulation {
         guard let request = try? adversary.decoder.decode(payload) else { return false }
         let link = Link(endpoint: endpoint, token: UInt64(origin) + 1)
         switch (config.faults.adversary, request.message) {
-        case (.liar, .findNode(let target)), (.liar, .get(let target)):
+        case (.liar, .findNode(let target)), (.liar, .get(let target, _)):
             answer(request, from: site, over: link) { appendLies(about: target) }
         case (.sybil, .findNode), (.sybil, .get):
             answer(request, from: site, over: link) { appendSybils() }
@@ -52,7 +52,7 @@ extension Simulation {
             answer(request, from: site, over: link) {
                 adversary.buffer.appendStored(ok: true, code: "", ttlSeconds: record.ttlSeconds)
             }
-        case (.forger, .get(let key)):
+        case (.forger, .get(let key, _)):
             answer(request, from: site, over: link) { appendForgery(of: key) }
         default: return false
         }

@@ -26,8 +26,8 @@ extension DhtNode {
         for rpc in rpcs.pending where !rpc.isLate {
             switch rpc.purpose {
             case .lookup(let call): asked[call, default: 0] += 1
-            case .store(let call): storing[call, default: 0] += 1
-            case .verify, .probe, .anyone: break
+            case .store(let call, _): storing[call, default: 0] += 1
+            case .verify, .probe, .gift, .anyone: break
             }
         }
         var looksAround = 0
