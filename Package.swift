@@ -22,6 +22,7 @@ let package = Package(
         .library(name: "DhtLoop", targets: ["DhtLoop"]),
         .executable(name: "svc-dht", targets: ["svc-dht"]),
         .executable(name: "svc-overlay", targets: ["svc-overlay"]),
+        .executable(name: "dht-sim", targets: ["dht-sim"]),
     ],
     traits: [
         .trait(name: "pq", description: "Placeholder for a post-quantum handshake; gates one example only."),
@@ -63,10 +64,19 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(name: "placeholders", path: "Examples/placeholders", swiftSettings: strict),
+        .target(name: "DhtSim", dependencies: ["DhtLoop"], swiftSettings: hot),
+        .executableTarget(
+            name: "dht-sim",
+            dependencies: [
+                "DhtSim", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "DhtLoopTests", dependencies: ["DhtLoop", "svc-dht", "svc-overlay"],
             exclude: ["Proto/vectors.json"],
             swiftSettings: strict),
+        .testTarget(
+            name: "DhtSimTests", dependencies: ["DhtSim", "DhtLoop", "dht-sim"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,52 @@
+// RO:WHAT  The configuration as a report repeats it.
+// RO:WHY   A line of output says by itself how to run it again.
+
+extension Simulation {
+    func describeConfig() -> JsonObject {
+        var object = JsonObject()
+        object.add("nodes", config.nodes.count)
+        object.add("lookups", config.workload.lookups)
+        object.add("puts", config.workload.puts)
+        object.add("records", config.workload.records)
+        object.add("replica", config.nodes.replica)
+        object.add("k", config.nodes.k)
+        object.add("alpha", config.nodes.alpha)
+        object.add("beta", config.nodes.beta)
+        object.add("paths", config.nodes.paths)
+        object.add("publish", config.workload.publish)
+        object.add("hubs", config.nodes.hubs)
+        object.add("measure_s", config.workload.measureSeconds, decimals: 0)
+        addFaults(to: &object)
+        addSessions(to: &object)
+        return object
+    }
+
+    private func addFaults(to object: inout JsonObject) {
+        let faults = config.faults
+        object.add("loss", faults.loss, decimals: 4)
+        object.add("duplication", faults.duplication, decimals: 4)
+        object.add("reordering", faults.reordering, decimals: 4)
+        object.add("stragglers", faults.stragglers, decimals: 4)
+        object.add("dead_fraction", faults.deadFraction, decimals: 4)
+        object.add("dead_silent", faults.isDeadSilent)
+        object.add("churn_median_s", faults.churnMedianSeconds, decimals: 1)
+        object.add("churn_shape", faults.churnShape, decimals: 3)
+        object.add("return_s", faults.returnSeconds, decimals: 1)
+        object.add("partition_s", faults.partitionSeconds, decimals: 1)
+        object.add("partition_one_way", faults.isPartitionOneWay)
+        object.add("hub_down_s", faults.hubDownSeconds, decimals: 1)
+        object.add("adversary", faults.adversary.rawValue)
+        object.add("adversary_fraction", faults.adversaryFraction, decimals: 4)
+    }
+
+    private func addSessions(to object: inout JsonObject) {
+        let sessions = config.sessions
+        object.add("session_idle_s", sessions.idleSeconds, decimals: 1)
+        object.add("session_cap", sessions.cap)
+        object.add("session_kbps", config.network.sessionKbps)
+        object.add("fast_open", sessions.fastOpen.rawValue)
+        object.add("bidirectional", sessions.isBidirectional)
+        object.add("warm_s", sessions.warmSeconds, decimals: 1)
+        object.add("dial_ahead", sessions.dialAhead)
+    }
+}
