@@ -6,7 +6,8 @@
 
 /// Answers the admin port for one node.
 final class NodeService: CallOwner, NodeBackend {
-    private let config: Config
+    /// What of it can change while the node runs is read here each time.
+    var config: Config
     private let build: BuildInfo
     private let loop: EventLoop
     /// Set by the daemon before the port opens.

@@ -51,10 +51,10 @@ public final class SessionPool: SessionOwner {
     /// `owner` is not retained; `seed` feeds the jitter of reconnects.
     public init(
         loop: EventLoop, endpoints: EndpointTable, owner: PoolOwner, policy: PoolPolicy = PoolPolicy(),
-        resolver: Resolver = Resolver(), seed: UInt64
+        resolver: Resolver? = nil, seed: UInt64
     ) {
         (self.loop, self.endpoints, self.owner) = (loop, endpoints, owner)
-        (self.policy, self.resolver) = (policy, resolver)
+        (self.policy, self.resolver) = (policy, resolver ?? loop.resolver)
         generator = SeededGenerator(seed: seed)
         super.init()
         loop.attach(self)
