@@ -12,8 +12,8 @@ BIN := .build/release
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
-.PHONY: help setup build run demo test roundtrip outage echo client badinput idle startup valgrind fuzz lint fmt \
-	vectors install clean
+.PHONY: help setup build run demo test roundtrip outage echo client badinput idle startup valgrind prometheus fuzz \
+	lint fmt vectors install clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ startup: build ## Time from start to listening
 
 valgrind: build ## A round trip under memcheck
 	@scripts/valgrind_dht.sh
+
+prometheus: build ## Debian's Prometheus scrapes two nodes; promtool checks pages and alert rules
+	@scripts/prometheus_dht.sh
 
 fuzz: ## Bytes from strangers, SECONDS_PER_FUZZ_TARGET (60) seconds for each target
 	@scripts/fuzz.sh $(SECONDS_PER_FUZZ_TARGET)

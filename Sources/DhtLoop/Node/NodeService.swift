@@ -103,6 +103,8 @@ final class NodeService: CallOwner, NodeBackend {
         metrics.pendingQueries = host.node.pendingRpcs
         metrics.records = host.node.store.count
         metrics.recordBytes = host.node.store.liveBytes
+        metrics.recordMemoryBytes = host.node.store.heldBytes
+        metrics.recordMemoryMaxBytes = host.node.config.memoryBudget
         metrics.txQueueDepth = deepestQueue
         metrics.ready = readiness.isReady
         metrics.render(into: &page, build: build)
