@@ -26,7 +26,7 @@ PURE = {
     "Base": {
         "Bytes.swift": {"Glibc"},
         "Console.swift": {"Glibc"},
-        "TextFile.swift": {"Glibc"},
+        "FileContent.swift": {"Glibc"},
         "Sha256.swift": {"CNettle"},
     },
     "Proto": {"*": {"CCbor"}},

@@ -2,6 +2,7 @@
 // RO:WHY   The one place where the parts are put together; each part knows only its neighbours.
 // RO:INTERACTS  Config in, exit code out.
 // RO:CONFIG  Config
+// RO:TEST  Tests/DhtLoopTests/Integration/LifecycleTests.swift
 
 import Glibc
 import Logging
@@ -17,6 +18,7 @@ public final class DhtDaemon: SignalOwner {
     private let service: NodeService
     private let resolver: NameResolver
     private let flusher: LogFlusher
+    private let manager: ServiceManager
     private var signals: SignalSource?
     private var host: NodeHost!
 
@@ -47,6 +49,9 @@ public final class DhtDaemon: SignalOwner {
         flusher = try StartError.inSystem { () throws(SystemError) in
             try LogFlusher(loop: loop, output: output)
         }
+        manager = try StartError.inSystem { () throws(SystemError) in
+            try ServiceManager(loop: loop, environment: source.environment)
+        }
         self.loop = loop
         service = NodeService(config: config, build: build, loop: loop)
         super.init()
@@ -66,20 +71,37 @@ public final class DhtDaemon: SignalOwner {
                 loop: loop, address: address, node: service, build: build, maxValueBytes: config.maxValueBytes
             )
         }
+        admin.token = try readToken()
         service.admin = admin
         sayListening(admin, overlay)
+        manager.ready()
+    }
+
+    private func readToken() throws(StartError) -> AdminToken? {
+        guard let path = config.adminTokenFile else { return nil }
+        guard let token = FileContent.text(path).flatMap({ AdminToken($0) }) else { throw .badToken(path) }
+        return token
     }
 
     private func serve() {
         loop.run()
+        let left = service.unfinished
         signals?.stop()
         service.admin?.stop()
         host.shutDown()
         host.overlay?.shutDown()
-        resolver.stop()
+        manager.stop()
         flusher.stop()
+        service.drain.stop()
+        resolver.stop()
         loop.turn(maxWaitUs: 0)
-        log.info("stopped")
+        log.info(
+            "stopped",
+            metadata: [
+                "calls_cut": .stringConvertible(left), "records": .stringConvertible(host.node.store.count),
+                "puts": .stringConvertible(host.node.stats.puts),
+                "gets": .stringConvertible(host.node.stats.gets),
+            ])
     }
 
     private func embeddedSwitch() throws(StartError) -> OverlaySwitch? {
@@ -116,12 +138,26 @@ public final class DhtDaemon: SignalOwner {
 
     override public func received(signal: Int32, nowUs: UInt64) {
         if signal == SIGHUP { return reload() }
-        log.info("stopping", metadata: ["cause": .string(signal == SIGTERM ? "SIGTERM" : "SIGINT")])
-        loop.stop()
+        let name = signal == SIGTERM ? "SIGTERM" : "SIGINT"
+        guard !service.isStopping else {
+            log.warning("stopping", metadata: ["cause": .string("second \(name): at once")])
+            return loop.stop()
+        }
+        let withinMs = service.config.drainMs
+        log.info(
+            "stopping",
+            metadata: [
+                "cause": .string(name), "calls": .stringConvertible(service.unfinished),
+                "drain_ms": .stringConvertible(withinMs),
+            ])
+        manager.stopping(withinUs: UInt64(withinMs) * 1000)
+        service.beginStopping(withinUs: UInt64(withinMs) * 1000)
     }
 
     /// Reads the configuration again, puts in force what can change, and says what cannot.
     private func reload() {
+        manager.reloading()
+        defer { manager.ready() }
         let fresh: Config
         do throws(ConfigError) {
             fresh = try source.read()
@@ -137,6 +173,11 @@ public final class DhtDaemon: SignalOwner {
         }
         service.config = fresh
         output.leastLevel = fresh.log.level
+        do throws(StartError) {
+            service.admin?.token = try readToken()
+        } catch {
+            log.error(error.event, metadata: error.metadata)
+        }
         log.info("signal", metadata: ["cause": "SIGHUP: configuration read again"])
     }
 

@@ -1,23 +1,41 @@
-// RO:WHAT  NodeService: the node as its admin port sees it: readiness, metrics, put and get.
+// RO:WHAT  NodeService: the node as its admin port sees it: readiness, and the calls that change or read the network.
 // RO:WHY   The port knows HTTP, the host knows the network; this turns one's words into the other's.
 // RO:INVARIANTS  each started call is completed once, by the call's own deadline at the latest.
 // RO:INTERACTS  AdminServer asks, NodeHost does.
-// RO:METRICS  all of dht_*, process_*, and overlay_* with an embedded switch
 
 /// Answers the admin port for one node.
-final class NodeService: CallOwner, NodeBackend {
+final class NodeService: CallOwner, NodeBackend, DrainOwner {
     /// What of it can change while the node runs is read here each time.
     var config: Config
-    private let build: BuildInfo
+    let build: BuildInfo
+    let startedUs: UInt64
     private let loop: EventLoop
     /// Set by the daemon before the port opens.
     unowned var host: NodeHost!
     /// Set by the daemon once the port is open.
     var admin: AdminServer?
+    private(set) var calls = CallBook()
+    private(set) lazy var drain = Drain(loop: loop, owner: self)
+    /// No new call is taken, and what balances load shall look elsewhere.
+    private(set) var isStopping = false
 
     init(config: Config, build: BuildInfo, loop: EventLoop) {
         (self.config, self.build, self.loop) = (config, build, loop)
+        startedUs = loop.nowUs
     }
+
+    // MARK: - Ending
+
+    /// Is not ready from here on, lets calls finish for at most `withinUs`, then stops the loop.
+    func beginStopping(withinUs: UInt64) {
+        isStopping = true
+        drain.begin(withinUs: withinUs)
+    }
+
+    /// Calls that run.
+    var unfinished: Int { calls.running }
+
+    func drained(nowUs: UInt64) { loop.stop() }
 
     // MARK: - Readiness
 
@@ -26,7 +44,7 @@ final class NodeService: CallOwner, NodeBackend {
         let entries = host.node.table.count
         let depth = deepestQueue
         return ReadinessReport(gates: [
-            ReadinessReport.Gate("listeners_bound", isOpen: admin != nil),
+            ReadinessReport.Gate("listeners_bound", isOpen: admin != nil && !isStopping),
             ReadinessReport.Gate(
                 "routing_ready", isOpen: peers >= config.readyPeers && entries >= config.readyEntries,
                 numbers: [
@@ -39,35 +57,83 @@ final class NodeService: CallOwner, NodeBackend {
         ])
     }
 
-    private var deepestQueue: Int { max(host.pool.txDepthMax, host.overlay?.txDepthMax ?? 0) }
+    /// Frames that wait in the longest queue.
+    var deepestQueue: Int { max(host.pool.txDepthMax, host.overlay?.txDepthMax ?? 0) }
 
     // MARK: - Calls
 
     func startPut(_ request: PutRequest, ticket: AdminTicket, nowUs: UInt64) {
-        guard readiness.isReady else {
-            return refusePut(ticket, .notReady(retryAfterSeconds: 1), nowUs)
+        if let refusal = refusal(ofWrite: true) {
+            admin?.complete(ticket, PutOutcome.refused(refusal), nowUs: nowUs)
+            return
         }
-        let started = host.put(
-            request.key, value: Array(request.value), seq: Clock.realtimeUs(),
-            ttlSeconds: request.ttlSeconds, ticket: ticket.rawValue)
-        if !started { refusePut(ticket, .busy(retryAfterSeconds: 1), nowUs) }
-    }
-
-    private func refusePut(_ ticket: AdminTicket, _ refusal: CallRefusal, _ nowUs: UInt64) {
-        admin?.complete(ticket, PutOutcome.refused(refusal), nowUs: nowUs)
+        // A version cannot be asked for yet: storing regardless would be the lost update it is there to prevent.
+        guard request.ifMatch == nil else {
+            admin?.complete(ticket, PutOutcome.refused(.unsupported), nowUs: nowUs)
+            return
+        }
+        let started = begin(request.key, ticket) {
+            host.put(
+                request.key, value: Array(request.value), seq: Clock.realtimeUs(),
+                ttlSeconds: request.ttlSeconds, ticket: ticket.rawValue)
+        }
+        if !started { admin?.complete(ticket, PutOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs) }
     }
 
     func startGet(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
-        guard !host.get(key, ticket: ticket.rawValue) else { return }
-        admin?.complete(ticket, GetOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
+        if let refusal = refusal(ofWrite: false) {
+            admin?.complete(ticket, GetOutcome.refused(refusal), nowUs: nowUs)
+            return
+        }
+        let started = begin(key, ticket) { host.get(key, ticket: ticket.rawValue) }
+        if !started { admin?.complete(ticket, GetOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs) }
+    }
+
+    func startDelete(_ key: Key, ifMatch: UInt64?, ticket: AdminTicket, nowUs: UInt64) {
+        admin?.complete(ticket, PutOutcome.refused(.unsupported), nowUs: nowUs)
+    }
+
+    func startProvide(_ request: ProvideRequest, ticket: AdminTicket, nowUs: UInt64) {
+        admin?.complete(ticket, ProvideOutcome.refused(.unsupported), nowUs: nowUs)
+    }
+
+    func startFindProviders(_ key: Key, limit: Int, ticket: AdminTicket, nowUs: UInt64) {
+        admin?.complete(ticket, ProvidersOutcome.refused(.unsupported), nowUs: nowUs)
+    }
+
+    func startExplain(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
+        admin?.complete(ticket, ExplainOutcome.refused(.unsupported), nowUs: nowUs)
+    }
+
+    /// Why no call is taken now; nil when one is.
+    private func refusal(ofWrite isWrite: Bool) -> CallRefusal? {
+        if isStopping { return .stopping }
+        return isWrite && !readiness.isReady ? .notReady(retryAfterSeconds: 1) : nil
+    }
+
+    /// Starts a call and keeps book of it; false when the node takes no more.
+    private func begin(_ key: Key, _ ticket: AdminTicket, _ start: () -> Bool) -> Bool {
+        // A call may end within its start.
+        calls.began(ticket.rawValue, key)
+        if start() { return true }
+        calls.refused(ticket.rawValue)
+        return false
     }
 
     override func callEnded(_ ticket: UInt64, _ result: CallResult) {
-        let ticket = AdminTicket(rawValue: ticket)
         switch result {
-        case .put(let result): putEnded(ticket, result)
-        case .get(let result): getEnded(ticket, result)
+        case .put(let result):
+            calls.ended(
+                ticket, op: "put", outcome: result.acks < result.wanted ? "partial" : "stored",
+                hops: result.hops, elapsedUs: result.elapsedUs, nowUs: loop.nowUs)
+            putEnded(AdminTicket(rawValue: ticket), result)
+        case .get(let result):
+            calls.ended(
+                ticket, op: "get", outcome: result.outcome.label, hops: result.hops,
+                elapsedUs: result.elapsedUs, nowUs: loop.nowUs)
+            getEnded(AdminTicket(rawValue: ticket), result)
         }
+        drain.progressed()
     }
 
     private func putEnded(_ ticket: AdminTicket, _ result: PutResult) {
@@ -91,24 +157,15 @@ final class NodeService: CallOwner, NodeBackend {
         case .timedOut: admin?.complete(ticket, GetOutcome.timedOut(search), nowUs: loop.nowUs)
         }
     }
+}
 
-    // MARK: - Metrics
-
-    func renderMetrics(into page: inout PrometheusText) {
-        var metrics = DhtMetrics(host.node.stats)
-        metrics.txDropped = host.pool.counters.txDropped + host.pool.unsent
-        metrics.rejected["http"] = admin?.rejected ?? 0
-        metrics.routingTableSize = host.node.table.count
-        metrics.activeSessions = host.pool.openSessions + (host.overlay?.openSessions ?? 0)
-        metrics.pendingQueries = host.node.pendingRpcs
-        metrics.records = host.node.store.count
-        metrics.recordBytes = host.node.store.liveBytes
-        metrics.recordMemoryBytes = host.node.store.heldBytes
-        metrics.recordMemoryMaxBytes = host.node.config.memoryBudget
-        metrics.txQueueDepth = deepestQueue
-        metrics.ready = readiness.isReady
-        metrics.render(into: &page, build: build)
-        if let overlay = host.overlay { OverlayMetrics(overlay).render(into: &page, build: build) }
-        ProcessMetrics().render(into: &page)
+extension GetResult.Outcome {
+    /// The word for it in JSON.
+    fileprivate var label: String {
+        switch self {
+        case .found: "found"
+        case .notFound: "not_found"
+        case .timedOut: "timed_out"
+        }
     }
 }

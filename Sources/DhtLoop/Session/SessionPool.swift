@@ -111,6 +111,27 @@ public final class SessionPool: SessionOwner {
     /// The longest TX queue, in frames.
     public var txDepthMax: Int { links.reduce(0) { max($0, $1.session?.depth ?? 0) } }
 
+    /// What can be seen of a session from outside.
+    public struct SessionView {
+        public let endpoint: EndpointID
+        /// The handshake is complete.
+        public let isOpen: Bool
+        /// It is opened again when it ends.
+        public let isKept: Bool
+        /// Frames that wait to be sent.
+        public let txDepth: Int
+    }
+
+    /// Calls `body` with each endpoint the pool holds: those with a session, and kept ones that wait for theirs.
+    public func forEachSession(_ body: (SessionView) -> Void) {
+        for link in links where link.endpoint != .none {
+            body(
+                SessionView(
+                    endpoint: link.endpoint, isOpen: link.session?.state == .open, isKept: link.isKept,
+                    txDepth: link.session?.depth ?? 0))
+        }
+    }
+
     /// Closes all sessions, for good. The owner hears no more.
     public func shutDown() {
         isShutDown = true
