@@ -26,7 +26,7 @@ for group in "${@:-build}"; do
         build) wanted+=(pkg-config libcbor-dev libmicrohttpd-dev libc-ares-dev nettle-dev curl) ;;
         python) wanted+=(python3 python3-venv) ;;
         valgrind) wanted+=(valgrind binutils) ;;
-        strace) wanted+=(strace) ;;
+        strace | prometheus | chromium | systemd) wanted+=("$group") ;;
         *)
             echo "setup: unknown group '$group'; there are: build python valgrind strace prometheus chromium systemd" >&2
             exit 2
