@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
 .PHONY: help setup build run demo test roundtrip outage echo client badinput idle startup alloc bench bench-compare \
-	soak perf callgrind valgrind fuzz lint fmt \
+	soak perf callgrind valgrind prometheus fuzz lint fmt \
 	vectors install clean
 
 help: ## Lists the targets
@@ -82,6 +82,9 @@ callgrind: build ## Instructions per request
 
 valgrind: build ## A round trip under memcheck
 	@scripts/valgrind_dht.sh
+
+prometheus: build ## Debian's Prometheus scrapes two nodes; promtool checks pages and alert rules
+	@scripts/prometheus_dht.sh
 
 fuzz: ## Bytes from strangers, SECONDS_PER_FUZZ_TARGET (60) seconds for each target
 	@scripts/fuzz.sh $(SECONDS_PER_FUZZ_TARGET)

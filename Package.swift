@@ -41,12 +41,13 @@ let package = Package(
             name: "CMicrohttpd", pkgConfig: "libmicrohttpd",
             providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
+        .target(name: "CAres", linkerSettings: [.linkedLibrary("cares")]),
         .target(
             name: "CBuildInfo", cSettings: [buildMacro("SVC_BUILD_GIT"), buildMacro("SVC_BUILD_DATE")]),
         .target(
             name: "DhtLoop",
             dependencies: [
-                "CEpoll", "CCbor", "CMicrohttpd", "CNettle", "CBuildInfo",
+                "CEpoll", "CCbor", "CMicrohttpd", "CAres", "CNettle", "CBuildInfo",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: hot),

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs with apt what the build, or a script, needs and this machine lacks. Does nothing when all is there.
 #
-# Usage: scripts/setup.sh [build] [python] [valgrind] [strace]      (default: build)
+# Usage: scripts/setup.sh [build] [python] [valgrind] [strace] [prometheus] [chromium]
+#        [systemd]      (default: build)
 set -euo pipefail
 
 # Groups of Debian packages, and for each package a test that tells whether it is there without asking apt.
@@ -11,7 +12,7 @@ present() {
         libmicrohttpd-dev) pkg-config --exists libmicrohttpd ;;
         libc-ares-dev) pkg-config --exists libcares ;;
         nettle-dev) pkg-config --exists nettle ;;
-        pkg-config | curl | valgrind | strace | python3) command -v "$1" ;;
+        pkg-config | curl | valgrind | strace | python3 | prometheus | chromium) command -v "$1" ;;
         binutils) command -v objcopy ;;
         python3-venv) python3 -c 'import ensurepip, venv' ;;
         *) dpkg-query --show --showformat='${db:Status-Status}' "$1" | grep -qx installed ;;
@@ -25,9 +26,9 @@ for group in "${@:-build}"; do
         build) wanted+=(pkg-config libcbor-dev libmicrohttpd-dev libc-ares-dev nettle-dev curl) ;;
         python) wanted+=(python3 python3-venv) ;;
         valgrind) wanted+=(valgrind binutils) ;;
-        strace) wanted+=(strace) ;;
+        strace | prometheus | chromium | systemd) wanted+=("$group") ;;
         *)
-            echo "setup: unknown group '$group'; there are: build python valgrind strace" >&2
+            echo "setup: unknown group '$group'; there are: build python valgrind strace prometheus chromium systemd" >&2
             exit 2
             ;;
     esac

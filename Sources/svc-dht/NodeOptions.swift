@@ -47,8 +47,12 @@ struct NodeOptions: ParsableArguments {
     var readyPeers: String?
     @Option(help: .setting("RON_DHT_READY_ENTRIES"))
     var readyEntries: String?
+    @Option(help: .setting("RON_DHT_CONFIG_FILE"))
+    var configFile: String?
     @Option(help: .setting("RON_DHT_ADMIN_ADDR"))
     var adminAddr: String?
+    @Option(help: .setting("RON_DHT_ADMIN_TOKEN_FILE"))
+    var adminTokenFile: String?
     @Option(help: .setting("RON_DHT_DRAIN_MS"))
     var drainMs: String?
     @Option(help: .setting("RON_DHT_LOG"))
@@ -56,8 +60,11 @@ struct NodeOptions: ParsableArguments {
     @Option(help: .setting("RON_DHT_LOG_FORMAT"))
     var logFormat: String?
 
+    /// The configuration's source: these options over the environment.
+    var source: ConfigSource { ConfigSource(flags: settings, environment: ProcessEnvironment.variables()) }
+
     /// What was given, by the name of its variable.
-    var settings: [String: String] {
+    private var settings: [String: String] {
         let given: [String: String?] = [
             "RON_DHT_BOOTSTRAP": bootstrap, "RON_DHT_PEERS_FILE": peersFile,
             "RON_DHT_EMBED_OVERLAY": embedOverlay, "RON_DHT_ADVERTISE": advertise,
@@ -68,7 +75,8 @@ struct NodeOptions: ParsableArguments {
             "RON_DHT_MEM_MAX": memMax, "RON_AMNESIA": amnesia ? "1" : nil,
             "RON_DHT_TX_WATERMARK": txWatermark, "RON_DHT_READY_PEERS": readyPeers,
             "RON_DHT_READY_ENTRIES": readyEntries, "RON_DHT_ADMIN_ADDR": adminAddr,
-            "RON_DHT_DRAIN_MS": drainMs, "RON_DHT_LOG": log, "RON_DHT_LOG_FORMAT": logFormat,
+            "RON_DHT_DRAIN_MS": drainMs, "RON_DHT_CONFIG_FILE": configFile,
+            "RON_DHT_ADMIN_TOKEN_FILE": adminTokenFile, "RON_DHT_LOG": log, "RON_DHT_LOG_FORMAT": logFormat,
         ]
         return given.compactMapValues { $0 }
     }

@@ -12,16 +12,20 @@ struct Run: ParsableCommand {
     @OptionGroup var options: NodeOptions
 
     func run() throws {
-        let config: Config
-        do {
-            config = try Config(
-                flags: options.settings, environment: ProcessEnvironment.variables(),
-                readFile: { FileContent.text($0) })
+        let source = options.source
+        let code = try DhtDaemon.run(source.readOrFail(), source: source, build: .current(service: "svc-dht"))
+        // The daemon has logged why.
+        if code != .ok { throw CommandFailure(code: code, message: "") }
+    }
+}
+
+extension ConfigSource {
+    /// The configuration; what is wrong with it ends the command.
+    func readOrFail() throws(CommandFailure) -> Config {
+        do throws(ConfigError) {
+            return try read()
         } catch {
             throw CommandFailure(code: .usage, message: error.description)
         }
-        let code = DhtDaemon.run(config, build: .current(service: "svc-dht"))
-        // The daemon has logged why.
-        if code != .ok { throw CommandFailure(code: code, message: "") }
     }
 }

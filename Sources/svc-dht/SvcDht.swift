@@ -14,7 +14,9 @@ struct SvcDht: ParsableCommand {
             configuration; 3 could not bind; 4 could not reach the node.
             """,
         version: versionText,
-        subcommands: [Run.self, Put.self, Get.self, Status.self, Bench.self, BenchCore.self],
+        subcommands: [
+            Run.self, Put.self, Get.self, Status.self, ShowConfig.self, Bench.self, BenchCore.self,
+        ],
         defaultSubcommand: Run.self)
 
     private static var versionText: String {

@@ -7,7 +7,7 @@
 final class AdminAnswers {
     private let build: BuildInfo
     private let healthy: HttpAnswer
-    private var json = JsonWriter(capacity: 1024)
+    var json = JsonWriter(capacity: 1024)
     private var page = PrometheusText()
 
     init(build: BuildInfo) {
@@ -67,12 +67,14 @@ final class AdminAnswers {
         json.endObject()
     }
 
-    private func begin() {
+    /// Begins an object.
+    func begin() {
         json.clear()
         json.beginObject()
     }
 
-    private func send(_ status: HttpStatus, _ exchange: HttpExchange, _ header: (String, String)? = nil) {
+    /// Ends the object that was begun, and answers with it.
+    func send(_ status: HttpStatus, _ exchange: HttpExchange, _ header: (String, String)? = nil) {
         json.endObject()
         json.newline()
         let answer = HttpAnswer(status, type: MediaType.json, body: json.bytes)
@@ -95,17 +97,30 @@ extension AdminAnswers {
         json.field("ttl_secs_used", report.ttlSeconds)
         json.field("expires_at", report.expiresAtSeconds)
         write(SearchReport(hops: report.hops, elapsedUs: report.elapsedUs))
+        write(report.failures)
+        if report.acks == 0 { return send(.serviceUnavailable, exchange, ("Retry-After", "1")) }
+        send(report.acks < report.wanted ? .accepted : .ok, exchange)
+    }
+
+    func write(_ failures: [PutReport.Failure]) {
         json.key("failed")
         json.beginArray()
-        for failure in report.failures {
+        for failure in failures {
             json.beginObject()
             json.field("peer", failure.peer.description)
             json.field("cause", failure.cause)
             json.endObject()
         }
         json.endArray()
-        if report.acks == 0 { return send(.serviceUnavailable, exchange, ("Retry-After", "1")) }
-        send(report.acks < report.wanted ? .accepted : .ok, exchange)
+    }
+
+    /// 409 with the version that stands in the way, as far as one was seen.
+    func conflict(currentSeq: UInt64?, _ exchange: HttpExchange) {
+        begin()
+        write(error: "another version is there", hint: "get the value, then put with If-Match: its ETag")
+        json.field("key", exchange.key.description)
+        if let currentSeq { json.field("seq", currentSeq) }
+        send(.conflict, exchange, currentSeq.map { ("ETag", "\"\($0)\"") })
     }
 
     func found(_ value: FoundValue, _ search: SearchReport, _ exchange: HttpExchange) {
@@ -148,10 +163,12 @@ extension AdminAnswers {
         write(error: "timed out", hint: "the key may exist: try again, or raise RON_DHT_DEADLINE_MS")
         json.field("key", exchange.key.description)
         write(search)
+        // Callers of the alias know 200, 404 and 503.
+        if exchange.isLookup { return send(.serviceUnavailable, exchange, ("Retry-After", "1")) }
         send(.gatewayTimeout, exchange)
     }
 
-    private func write(_ search: SearchReport) {
+    func write(_ search: SearchReport) {
         json.field("hops", search.hops)
         json.field("elapsed_ms", search.elapsedMs)
     }
@@ -159,7 +176,7 @@ extension AdminAnswers {
 
 // Errors.
 extension AdminAnswers {
-    private func write(error: String, hint: String) {
+    func write(error: String, hint: String) {
         json.field("error", error)
         json.field("hint", hint)
     }
@@ -177,6 +194,9 @@ extension AdminAnswers {
         case .stopping:
             write(error: "stopping", hint: "this node is shutting down: ask another one")
             seconds = 1
+        case .unsupported:
+            write(error: "not implemented", hint: "this build of the node cannot do that")
+            return send(.notImplemented, exchange)
         }
         json.field("retry_after", seconds)
         send(.serviceUnavailable, exchange, ("Retry-After", String(seconds)))
@@ -186,7 +206,9 @@ extension AdminAnswers {
         switch fault {
         case .tooLarge:
             begin()
-            write(error: "too large", hint: "at most \(limit) bytes are taken here (RON_DHT_MAX_VALUE)")
+            write(
+                error: "too large",
+                hint: "at most \(limit) bytes are taken here; RON_DHT_MAX_VALUE bounds values")
             json.field("limit", limit)
             send(.contentTooLarge, exchange)
         case .noRoom: refused(.busy(retryAfterSeconds: 1), exchange)
@@ -216,6 +238,55 @@ extension AdminAnswers {
         send(.badRequest, exchange)
     }
 
+    func badVersion(_ exchange: HttpExchange) {
+        begin()
+        write(error: "bad If-Match", hint: "the ETag of a value as it was got, such as \"7\"")
+        send(.badRequest, exchange)
+    }
+
+    func badLimit(_ exchange: HttpExchange) {
+        begin()
+        write(error: "bad limit", hint: "a whole number, 1 or more")
+        send(.badRequest, exchange)
+    }
+
+    func noKey(_ exchange: HttpExchange) {
+        begin()
+        write(error: "no key", hint: "ask for /dht/lookup?key=KEY")
+        send(.badRequest, exchange)
+    }
+
+    func refused(_ refusal: AdminAccess.Refusal, _ exchange: HttpExchange) {
+        begin()
+        switch refusal {
+        case .unauthorized:
+            write(
+                error: "unauthorized",
+                hint: "send Authorization: Bearer <the token in RON_DHT_ADMIN_TOKEN_FILE>")
+            send(.unauthorized, exchange, ("WWW-Authenticate", "Bearer"))
+        case .writesShut:
+            write(
+                error: "writes are shut",
+                hint: "the admin port is not on loopback: start the node with RON_DHT_ADMIN_TOKEN_FILE")
+            send(.forbidden, exchange)
+        case .debugShut:
+            write(error: "debugging is shut", hint: "the admin port is not on loopback")
+            send(.forbidden, exchange)
+        }
+    }
+
+    /// The page for people, with nothing from elsewhere and nothing that it could send elsewhere.
+    func page(_ exchange: HttpExchange) {
+        let answer = HttpAnswer(.ok, type: MediaType.html, text: DashboardPage.html)
+        answer.header(
+            "Content-Security-Policy",
+            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
+                + "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+        answer.header("X-Content-Type-Options", "nosniff")
+        answer.header("Cache-Control", "no-cache")
+        exchange.answer(answer)
+    }
+
     func badTtl(_ exchange: HttpExchange) {
         begin()
         write(error: "bad ttl_secs", hint: "a whole number of seconds, 1 or more")
@@ -225,5 +296,5 @@ extension AdminAnswers {
 
 extension SearchReport {
     /// Milliseconds with three digits behind the point.
-    fileprivate var elapsedMs: Double { Double(elapsedUs) / 1000 }
+    var elapsedMs: Double { Double(elapsedUs) / 1000 }
 }

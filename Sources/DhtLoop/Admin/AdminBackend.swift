@@ -16,6 +16,18 @@ public protocol AdminBackend: AnyObject {
 public protocol NodeBackend: AdminBackend {
     func startPut(_ request: PutRequest, ticket: AdminTicket, nowUs: UInt64)
     func startGet(_ key: Key, ticket: AdminTicket, nowUs: UInt64)
+    /// Puts a tombstone; completed with a `PutOutcome`.
+    func startDelete(_ key: Key, ifMatch: UInt64?, ticket: AdminTicket, nowUs: UInt64)
+    func startProvide(_ request: ProvideRequest, ticket: AdminTicket, nowUs: UInt64)
+    /// Looks for at most `limit` providers of `key`.
+    func startFindProviders(_ key: Key, limit: Int, ticket: AdminTicket, nowUs: UInt64)
+    /// Gets `key` and keeps book of the lookup.
+    func startExplain(_ key: Key, ticket: AdminTicket, nowUs: UInt64)
+
+    func stats(nowUs: UInt64) -> StatsReport
+    func routing(nowUs: UInt64) -> RoutingReport
+    /// At most `limit` of the stored records.
+    func records(limit: Int, nowUs: UInt64) -> [RecordSummary]
 }
 
 /// A value to be stored.
@@ -25,6 +37,8 @@ public struct PutRequest {
     public let value: UnsafeRawBufferPointer
     /// The life that was asked for; nil for the configured one.
     public let ttlSeconds: UInt64?
+    /// The version that must be there; nil for any, or none.
+    public let ifMatch: UInt64?
 }
 
 /// Whether a service is ready, and why not.
@@ -59,12 +73,16 @@ public enum CallRefusal: Equatable, Sendable {
     case busy(retryAfterSeconds: Int)
     /// The service ends.
     case stopping
+    /// This build cannot do it.
+    case unsupported
 }
 
 /// How a put ended.
 public enum PutOutcome: Sendable {
     /// The closest nodes were asked to store the value; under `wanted` acks it is a partial success.
     case done(PutReport)
+    /// `If-Match` named another version than the one that is there.
+    case conflict(currentSeq: UInt64?)
     case refused(CallRefusal)
 }
 

@@ -37,11 +37,18 @@ public final class AdminServer: EventSource {
         try self.init(loop: loop, address: address, routes: routes, limits: HttpLimits())
     }
 
+    /// What writes need where the port is not on loopback; may change at any time. Nil shuts them.
+    public var token: AdminToken? {
+        get { routes.access.token }
+        set { routes.access.token = newValue }
+    }
+
     init(
         loop: EventLoop, address: SocketAddress, routes: AdminRoutes, limits: HttpLimits
     ) throws(SystemError) {
         http = try HttpServer(address, handler: routes, limits: limits, nowUs: loop.nowUs)
         (self.loop, self.routes) = (loop, routes)
+        routes.access = AdminAccess(isLoopback: http.address.isLoopback)
         super.init()
         loop.attach(self)
         try loop.watch(http.fileDescriptor, events: EPOLLIN.rawValue, for: self)
@@ -55,22 +62,39 @@ public final class AdminServer: EventSource {
 
     var stats: HttpStats { http.stats }
 
-    /// Answers the put that `ticket` names; a ticket whose request is over is ignored.
+    /// Answers the put or delete that `ticket` names; a ticket whose request is over is ignored, here and below.
     public func complete(_ ticket: AdminTicket, _ outcome: PutOutcome, nowUs: UInt64) {
-        guard let exchange = http.exchange(ticket) else { return }
-        routes.complete(exchange, outcome)
-        answered(exchange, nowUs: nowUs)
+        complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
     }
 
-    /// Answers the get that `ticket` names; a ticket whose request is over is ignored.
+    /// Answers the get that `ticket` names.
     public func complete(_ ticket: AdminTicket, _ outcome: GetOutcome, nowUs: UInt64) {
+        complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
+    }
+
+    /// Answers the provide that `ticket` names.
+    public func complete(_ ticket: AdminTicket, _ outcome: ProvideOutcome, nowUs: UInt64) {
+        complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
+    }
+
+    /// Answers the search for providers that `ticket` names.
+    public func complete(_ ticket: AdminTicket, _ outcome: ProvidersOutcome, nowUs: UInt64) {
+        complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
+    }
+
+    /// Answers the explained lookup that `ticket` names.
+    public func complete(_ ticket: AdminTicket, _ outcome: ExplainOutcome, nowUs: UInt64) {
+        complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
+    }
+
+    private func complete(_ ticket: AdminTicket, nowUs: UInt64, _ answer: (HttpExchange) -> Void) {
         guard let exchange = http.exchange(ticket) else { return }
-        routes.complete(exchange, outcome)
+        answer(exchange)
         answered(exchange, nowUs: nowUs)
     }
 
     private func answered(_ exchange: HttpExchange, nowUs: UInt64) {
-        // From within `startPut` or `startGet` the server is running already.
+        // From within a start the server is running already.
         guard !http.isRunning else { return }
         http.answered(exchange, nowUs: nowUs)
         loop.deferToEndOfTurn(self)

@@ -75,6 +75,8 @@ final class HttpExchange {
     /// What the handler needs again when it answers later.
     var key = Key.zero
     var wantsJson = false
+    /// It came as /dht/lookup.
+    var isLookup = false
 
     init(slot: Int) { self.slot = slot }
 
@@ -150,5 +152,6 @@ extension HttpExchange {
         path = UnsafeRawBufferPointer(start: nil, count: 0)
         body.release(keeping: Self.keptBytes)
         (bodyLimit, bodyReceived, bodyFault) = (0, 0, nil)
+        (wantsJson, isLookup) = (false, false)
     }
 }

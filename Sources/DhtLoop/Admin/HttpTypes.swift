@@ -19,9 +19,15 @@ enum HttpStatus: UInt32 {
     case ok = 200
     case accepted = 202
     case badRequest = 400
+    case unauthorized = 401
+    case forbidden = 403
     case notFound = 404
     case methodNotAllowed = 405
+    case conflict = 409
     case contentTooLarge = 413
+    case unsupportedMediaType = 415
+    case unprocessable = 422
+    case notImplemented = 501
     case serviceUnavailable = 503
     case gatewayTimeout = 504
 }
@@ -30,6 +36,7 @@ enum HttpStatus: UInt32 {
 enum MediaType {
     static let json = "application/json"
     static let text = "text/plain; charset=utf-8"
+    static let html = "text/html; charset=utf-8"
     static let bytes = "application/octet-stream"
 }
 

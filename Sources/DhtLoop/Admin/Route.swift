@@ -9,8 +9,20 @@ enum RouteAction: Equatable {
     case readiness
     case metrics
     case version
+    case page
     case getValue
     case putValue
+    case deleteValue
+    case provide
+    case findProviders
+    case lookup
+    case explain
+    case stats
+    case routing
+    case debugList
+
+    /// It changes what the network stores.
+    var isWrite: Bool { self == .putValue || self == .deleteValue || self == .provide }
 }
 
 /// One method on one path.
@@ -33,6 +45,18 @@ struct Route: Sendable {
     static let node = [
         Route(.get, "/dht/kv/", parameter: true, .getValue),
         Route(.put, "/dht/kv/", parameter: true, .putValue),
+        Route(.delete, "/dht/kv/", parameter: true, .deleteValue),
+        Route(.post, "/dht/provide", .provide),
+        Route(.get, "/dht/find_providers/", parameter: true, .findProviders),
+        Route(.get, "/dht/lookup", .lookup),
+        Route(.get, "/dht/explain/", parameter: true, .explain),
+        Route(.get, "/dht/stats", .stats),
+        Route(.get, "/dht/routing", .routing),
+        Route(.get, "/dht/_debug/list", .debugList),
+        // Names in circulation.
+        Route(.post, "/provide", .provide),
+        Route(.get, "/find/", parameter: true, .findProviders),
+        Route(.get, "/", .page),
     ]
 
     private init(_ method: HttpMethod, _ path: StaticString, parameter: Bool = false, _ action: RouteAction) {

@@ -1,6 +1,6 @@
 // RO:WHAT  Config: how one svc-dht node is set up, from flags and RON_DHT_* variables.
 // RO:WHY   The daemon reads plain typed fields; every rule about names, ranges and fallbacks is in the table.
-// RO:INVARIANTS  pure: flags, environment and the peers file's text come in as arguments.
+// RO:INVARIANTS  pure: flags, environment and the text of files come in as arguments.
 // RO:CONFIG  RON_DHT_*, and the fallbacks DHT_*, SVC_DHT_*, RON_AMNESIA
 // RO:TEST  Tests/DhtLoopTests/Config/ConfigTests.swift
 
@@ -45,6 +45,8 @@ public struct Config: Sendable {
     public let network: UInt64
     /// Time to finish running calls after SIGTERM.
     public let drainMs: Int
+    /// File that holds the token which writes need where admin HTTP is not on loopback; nil for none.
+    public let adminTokenFile: String?
     /// Nothing may be written to disk.
     public let amnesia: Bool
     public let log: LogConfig
@@ -57,12 +59,13 @@ public struct Config: Sendable {
     /// - Parameters:
     ///   - flags: values by variable name (`"RON_DHT_K": "8"`), as given on the command line; they win.
     ///   - environment: the process environment.
-    ///   - readFile: content of the peers file; called only when a bootstrap entry is a logical id.
+    ///   - readFile: content of the configuration file, and of the peers file when a bootstrap entry is a logical id.
     public init(
         flags: [String: String] = [:], environment: [String: String],
         readFile: (String) -> String? = { _ in nil }
     ) throws(ConfigError) {
-        let from = try SettingResolver(Self.table, flags: flags, environment: environment)
+        let file = try Self.file(flags: flags, environment: environment, readFile: readFile)
+        let from = try SettingResolver(Self.table, flags: flags, environment: environment, file: file)
         embedOverlay = from.optional("RON_DHT_EMBED_OVERLAY")
         bootstrap = try Self.bootstrap(from, embedded: embedOverlay != nil, readFile: readFile)
         k = from.number("RON_DHT_K")
@@ -83,10 +86,26 @@ public struct Config: Sendable {
         nodeID = NodeID(hex: from.text("RON_DHT_NODE_ID"))
         network = UInt64(from.number("RON_DHT_NET"))
         drainMs = from.number("RON_DHT_DRAIN_MS")
+        adminTokenFile = from.optional("RON_DHT_ADMIN_TOKEN_FILE")
         amnesia = from.text("RON_AMNESIA") == "1"
         log = LogConfig(level: from.text("RON_DHT_LOG"), format: from.text("RON_DHT_LOG_FORMAT"))
         settings = from.effective
         warnings = from.warnings
+    }
+
+    private static func file(
+        flags: [String: String], environment: [String: String], readFile: (String) -> String?
+    ) throws(ConfigError) -> ConfigFile {
+        // The file cannot name another one: this setting alone is looked for in flags and environment only.
+        let own = table.filter { $0.name == "RON_DHT_CONFIG_FILE" }
+        let path = try SettingResolver(own, flags: flags, environment: environment).text(
+            "RON_DHT_CONFIG_FILE")
+        guard !path.isEmpty else { return ConfigFile() }
+        guard let text = readFile(path) else {
+            throw ConfigError(name: "RON_DHT_CONFIG_FILE", value: path, accepts: "a file that can be read")
+        }
+        let known = Set(table.flatMap { [$0.name] + $0.fallbacks }).subtracting(own.map(\.name))
+        return try ConfigFile(text, path: path, known: known)
     }
 
     /// The bootstrap list with logical peer ids replaced by their endpoints.

@@ -79,23 +79,32 @@ extension Config {
     private static let readinessRows = [
         SettingSpec(
             name: "RON_DHT_TX_WATERMARK", flag: "tx-watermark", kind: .within(Tuning.txWatermarkRange),
-            initial: .number(Tuning.txWatermark), meaning: "Send queue depth, of 128, above which not ready"),
+            initial: .number(Tuning.txWatermark), meaning: "Send queue depth, of 128, above which not ready",
+            isLive: true),
         SettingSpec(
             name: "RON_DHT_READY_PEERS", flag: "ready-peers", kind: .within(Tuning.readyPeersRange),
-            initial: .number(Tuning.readyPeers), meaning: "Sessions that make the node ready"),
+            initial: .number(Tuning.readyPeers), meaning: "Sessions that make the node ready", isLive: true),
         SettingSpec(
             name: "RON_DHT_READY_ENTRIES", flag: "ready-entries",
             kind: .integer(least: .number(0), most: .setting("RON_DHT_K")),
-            initial: .setting("RON_DHT_K"), meaning: "Routing table entries that make the node ready"),
+            initial: .setting("RON_DHT_K"), meaning: "Routing table entries that make the node ready",
+            isLive: true),
     ]
 
     private static let processRows = [
         SettingSpec(
+            name: "RON_DHT_CONFIG_FILE", flag: "config-file", kind: .text, initial: .nothing,
+            meaning: "File of NAME=VALUE lines, read again on SIGHUP; flags and environment win"),
+        SettingSpec(
             name: "RON_DHT_ADMIN_ADDR", flag: "admin-addr", fallbacks: ["RON_DHT_ADDR", "DHT_ADMIN_BIND"],
             kind: .listenAddress, initial: .text(Tuning.adminAddress), meaning: "Where admin HTTP listens"),
         SettingSpec(
+            name: "RON_DHT_ADMIN_TOKEN_FILE", flag: "admin-token-file", kind: .text, initial: .nothing,
+            meaning: "File with the bearer token that writes need when admin HTTP is not on loopback"),
+        SettingSpec(
             name: "RON_DHT_DRAIN_MS", flag: "drain-ms", kind: .within(Tuning.drainMsRange),
-            initial: .number(Tuning.drainMs), meaning: "Time to finish running calls on SIGTERM"),
+            initial: .number(Tuning.drainMs),
+            meaning: "Time to finish running calls on SIGTERM, in milliseconds", isLive: true),
         .logLevel(name: "RON_DHT_LOG"),
         .logFormat(name: "RON_DHT_LOG_FORMAT"),
     ]
@@ -138,7 +147,7 @@ extension SettingSpec {
     fileprivate static func logLevel(name: String) -> SettingSpec {
         SettingSpec(
             name: name, flag: "log", kind: .choice(LogConfig.levels, aliases: ["warn": "warning"]),
-            initial: .text(Tuning.logLevel), meaning: "Least level that is logged")
+            initial: .text(Tuning.logLevel), meaning: "Least level that is logged", isLive: true)
     }
 
     fileprivate static func logFormat(name: String) -> SettingSpec {

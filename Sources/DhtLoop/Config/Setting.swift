@@ -44,6 +44,8 @@ struct SettingSpec: Sendable {
     let initial: Initial
     /// What it is for, as the beginning of a sentence for people.
     let meaning: String
+    /// SIGHUP changes it while the node runs.
+    var isLive = false
 
     /// A default.
     enum Initial: Sendable {
@@ -86,16 +88,19 @@ extension Bound: CustomStringConvertible {
 public enum SettingSource: Equatable, Sendable {
     case flag(String)
     case environment
+    /// The configuration file.
+    case file
     case fallback(String)
     case `default`
 }
 
 extension SettingSource: CustomStringConvertible {
-    /// As `svc-dht config` shows it: `flag --k`, `env`, `fallback DHT_K`, `default`.
+    /// As `svc-dht config` shows it: `flag --k`, `env`, `file`, `fallback DHT_K`, `default`.
     public var description: String {
         switch self {
         case .flag(let name): "flag --\(name)"
         case .environment: "env"
+        case .file: "file"
         case .fallback(let name): "fallback \(name)"
         case .default: "default"
         }

@@ -1,9 +1,10 @@
-// RO:WHAT  SettingResolver: a table of settings plus flags and environment gives the values in force.
+// RO:WHAT  SettingResolver: a table of settings plus flags, environment and file gives the values in force.
 // RO:WHY   Order of precedence, clamping and error texts are the same for every setting.
-// RO:INVARIANTS  pure: flags and environment come in as dictionaries.
+// RO:INVARIANTS  pure: flags, environment and file come in as dictionaries.
 // RO:TEST  Tests/DhtLoopTests/Config/ConfigTests.swift
 
-/// Resolves settings in table order. Flags win over the environment, that over fallbacks, those over defaults.
+/// Resolves settings in table order. Flags win over the environment, that over the file; the name of a setting wins
+/// over its fallbacks, and those over the default.
 struct SettingResolver {
     private(set) var effective: [EffectiveSetting] = []
     /// One line for each clamp that applied.
@@ -15,10 +16,11 @@ struct SettingResolver {
     ///   - flags: values by setting name, as given on the command line.
     ///   - environment: an empty value counts as unset, as in a unit file or a compose file.
     init(
-        _ table: [SettingSpec], flags: [String: String], environment: [String: String]
+        _ table: [SettingSpec], flags: [String: String], environment: [String: String],
+        file: ConfigFile = ConfigFile()
     ) throws(ConfigError) {
         for spec in table {
-            let given = Self.find(spec, flags: flags, environment: environment)
+            let given = Self.find(spec, flags: flags, environment: environment, file: file)
             switch given {
             case .some(let given): try take(spec, given)
             case .none: takeInitial(spec)
@@ -48,15 +50,20 @@ struct SettingResolver {
     }
 
     private static func find(
-        _ spec: SettingSpec, flags: [String: String], environment: [String: String]
+        _ spec: SettingSpec, flags: [String: String], environment: [String: String], file: ConfigFile
     ) -> Given? {
         if let text = flags[spec.name] {
             return Given(text: trim(text), source: .flag(spec.flag), writtenAs: "--\(spec.flag)")
         }
+        let places: [(values: [String: String], source: SettingSource)] = [
+            (environment, .environment), (file.values, .file),
+        ]
         for name in [spec.name] + spec.fallbacks {
-            guard let text = environment[name].map(trim), !text.isEmpty else { continue }
-            let source: SettingSource = name == spec.name ? .environment : .fallback(name)
-            return Given(text: text, source: source, writtenAs: name)
+            for place in places {
+                guard let text = place.values[name].map(trim), !text.isEmpty else { continue }
+                let source: SettingSource = name == spec.name ? place.source : .fallback(name)
+                return Given(text: text, source: source, writtenAs: name)
+            }
         }
         return nil
     }
@@ -192,7 +199,7 @@ extension SettingResolver {
         return negative ? .min : .max
     }
 
-    private static func trim(_ text: String) -> String {
+    static func trim(_ text: String) -> String {
         let isSpace = { (character: Character) in character.isWhitespace }
         let start = text.drop(while: isSpace)
         return String(start.reversed().drop(while: isSpace).reversed())

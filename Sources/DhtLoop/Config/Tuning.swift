@@ -22,6 +22,8 @@ public enum Tuning {
     static let republishSeconds = 43_200
     /// A week: records of publishers that went away must not outlive it.
     static let ttlSecondsRange = 1...604_800
+    /// Life of a provider record whose announcer names none: what the original served.
+    static let providerTtlSeconds: UInt64 = 600
     static let maxValueBytes = 65_536
     static let maxValueBytesRange = 1...Limits.valueBytes
     static let memoryBytes = 256 << 20

@@ -71,6 +71,8 @@ public struct TraceStep: Equatable, Sendable {
     /// From asking to the answer; 0 while there is none.
     public var rttUs: UInt64 = 0
     public var answer = Answer.waiting
+    /// Contacts that it named.
+    public var contacts = 0
 }
 
 /// How a search for providers ended.

@@ -73,7 +73,9 @@ extension DhtNode {
         _ nowUs: UInt64
     ) {
         guard !call.isStoring else { return }
-        if call.isExplained { call.traceAnswered(rpc, reply.message, nowUs) }
+        if call.isExplained {
+            call.traceAnswered(rpc, reply.message, contacts: decoder.contacts.count, nowUs)
+        }
         switch reply.message {
         case .found(let record) where call.kind == .get && record.key == call.lookup.target:
             tookVersion(call, record, in: payload, from: rpc, nowUs)
@@ -160,9 +162,12 @@ extension Call {
                 askedUs: nowUs - startUs))
     }
 
-    fileprivate func traceAnswered(_ rpc: PendingRpc, _ message: MessageView, _ nowUs: UInt64) {
+    fileprivate func traceAnswered(
+        _ rpc: PendingRpc, _ message: MessageView, contacts: Int, _ nowUs: UInt64
+    ) {
         guard let step = trace.lastIndex(where: { $0.peer.id == rpc.dst }) else { return }
         trace[step].rttUs = nowUs - rpc.sentUs
+        trace[step].contacts = contacts
         trace[step].answer =
             switch message {
             case .nodes: rpc.isLate ? .late : .nodes

@@ -2,28 +2,35 @@
 // RO:WHY   The one place where the parts are put together; each part knows only its neighbours.
 // RO:INTERACTS  Config in, exit code out.
 // RO:CONFIG  Config
+// RO:TEST  Tests/DhtLoopTests/Integration/LifecycleTests.swift
 
 import Glibc
 import Logging
 
 /// The daemon.
 public final class DhtDaemon: SignalOwner {
+    /// As it was at the start; `service.config` is as it is now.
     private let config: Config
+    private let source: ConfigSource
     private let loop: EventLoop
+    private let output: LogOutput
     private let log: Logger
     private let service: NodeService
+    private let resolver: NameResolver
+    private let flusher: LogFlusher
+    private let manager: ServiceManager
     private var signals: SignalSource?
     private var host: NodeHost!
 
-    /// Runs a node until a signal ends it.
-    public static func run(_ config: Config, build: BuildInfo) -> ExitCode {
+    /// Runs a node until a signal ends it. `source` is where `config` was read from, and is read again on SIGHUP.
+    public static func run(_ config: Config, source: ConfigSource, build: BuildInfo) -> ExitCode {
         let output = LogOutput(format: config.log.format)
         let log = output.logger(service: build.service, level: config.log.level)
         for warning in config.warnings { log.warning("clamped", metadata: ["cause": .string(warning)]) }
         log.info("config", metadata: config.settings.logFields)
         defer { output.flushRepeats(all: true) }
         do throws(StartError) {
-            let daemon = try DhtDaemon(config, build: build, log: log)
+            let daemon = try DhtDaemon(config, source: source, build: build, output: output, log: log)
             try daemon.open(build)
             daemon.serve()
             return .ok
@@ -33,9 +40,19 @@ public final class DhtDaemon: SignalOwner {
         }
     }
 
-    private init(_ config: Config, build: BuildInfo, log: Logger) throws(StartError) {
-        (self.config, self.log) = (config, log)
-        loop = try StartError.inSystem { () throws(SystemError) in try EventLoop() }
+    private init(
+        _ config: Config, source: ConfigSource, build: BuildInfo, output: LogOutput, log: Logger
+    ) throws(StartError) {
+        (self.config, self.source, self.output, self.log) = (config, source, output, log)
+        let loop = try StartError.inSystem { () throws(SystemError) in try EventLoop() }
+        resolver = try StartError.inSystem { () throws(SystemError) in try NameResolver(loop: loop) }
+        flusher = try StartError.inSystem { () throws(SystemError) in
+            try LogFlusher(loop: loop, output: output)
+        }
+        manager = try StartError.inSystem { () throws(SystemError) in
+            try ServiceManager(loop: loop, environment: source.environment)
+        }
+        self.loop = loop
         service = NodeService(config: config, build: build, loop: loop)
         super.init()
     }
@@ -54,18 +71,37 @@ public final class DhtDaemon: SignalOwner {
                 loop: loop, address: address, node: service, build: build, maxValueBytes: config.maxValueBytes
             )
         }
+        admin.token = try readToken()
         service.admin = admin
         sayListening(admin, overlay)
+        manager.ready()
+    }
+
+    private func readToken() throws(StartError) -> AdminToken? {
+        guard let path = config.adminTokenFile else { return nil }
+        guard let token = FileContent.text(path).flatMap({ AdminToken($0) }) else { throw .badToken(path) }
+        return token
     }
 
     private func serve() {
         loop.run()
+        let left = service.unfinished
         signals?.stop()
         service.admin?.stop()
         host.shutDown()
         host.overlay?.shutDown()
+        manager.stop()
+        flusher.stop()
+        service.drain.stop()
+        resolver.stop()
         loop.turn(maxWaitUs: 0)
-        log.info("stopped")
+        log.info(
+            "stopped",
+            metadata: [
+                "calls_cut": .stringConvertible(left), "records": .stringConvertible(host.node.store.count),
+                "puts": .stringConvertible(host.node.stats.puts),
+                "gets": .stringConvertible(host.node.stats.gets),
+            ])
     }
 
     private func embeddedSwitch() throws(StartError) -> OverlaySwitch? {
@@ -77,6 +113,8 @@ public final class DhtDaemon: SignalOwner {
     }
 
     private func startNode(_ overlay: OverlaySwitch?, _ endpoints: EndpointTable) {
+        resolver.trust(config.bootstrap)
+        loop.resolver = resolver
         host = NodeHost(
             config: NodeConfig(config), endpoints: endpoints, loop: loop, overlay: overlay,
             callOwner: service, log: log, seed: Self.systemRandom())
@@ -99,11 +137,48 @@ public final class DhtDaemon: SignalOwner {
     }
 
     override public func received(signal: Int32, nowUs: UInt64) {
-        guard signal != SIGHUP else {
-            return log.info("signal", metadata: ["cause": "SIGHUP: nothing to re-read"])
+        if signal == SIGHUP { return reload() }
+        let name = signal == SIGTERM ? "SIGTERM" : "SIGINT"
+        guard !service.isStopping else {
+            log.warning("stopping", metadata: ["cause": .string("second \(name): at once")])
+            return loop.stop()
         }
-        log.info("stopping", metadata: ["cause": .string(signal == SIGTERM ? "SIGTERM" : "SIGINT")])
-        loop.stop()
+        let withinMs = service.config.drainMs
+        log.info(
+            "stopping",
+            metadata: [
+                "cause": .string(name), "calls": .stringConvertible(service.unfinished),
+                "drain_ms": .stringConvertible(withinMs),
+            ])
+        manager.stopping(withinUs: UInt64(withinMs) * 1000)
+        service.beginStopping(withinUs: UInt64(withinMs) * 1000)
+    }
+
+    /// Reads the configuration again, puts in force what can change, and says what cannot.
+    private func reload() {
+        manager.reloading()
+        defer { manager.ready() }
+        let fresh: Config
+        do throws(ConfigError) {
+            fresh = try source.read()
+        } catch {
+            return log.error("reload_failed", metadata: ["cause": .string("kept as it was: \(error)")])
+        }
+        for warning in fresh.warnings { log.warning("clamped", metadata: ["cause": .string(warning)]) }
+        for change in ConfigChange.between(service.config, fresh) where change.isLive {
+            log.info("reloaded", metadata: change.logFields)
+        }
+        for change in ConfigChange.between(config, fresh) where !change.isLive {
+            log.warning("needs_restart", metadata: change.logFields)
+        }
+        service.config = fresh
+        output.leastLevel = fresh.log.level
+        do throws(StartError) {
+            service.admin?.token = try readToken()
+        } catch {
+            log.error(error.event, metadata: error.metadata)
+        }
+        log.info("signal", metadata: ["cause": "SIGHUP: configuration read again"])
     }
 
     private static func systemRandom() -> UInt64 {

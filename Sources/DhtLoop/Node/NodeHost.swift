@@ -86,8 +86,26 @@ public final class NodeHost: PoolOwner {
     // MARK: - Calls
 
     /// Starts a get; false when too many are in progress. `CallOwner.callEnded` tells how it ended.
-    public func get(_ key: Key, ticket: UInt64) -> Bool {
-        begin(node.get(key, nowUs: loop.nowUs), ticket)
+    public func get(
+        _ key: Key, quorum: Int = 1, isExplained: Bool = false, ticket: UInt64
+    ) -> Bool {
+        begin(
+            node.get(key, quorum: quorum, isExplained: isExplained, nowUs: loop.nowUs), ticket)
+    }
+
+    /// Starts a delete; `seq` is the tombstone's version.
+    public func delete(_ key: Key, seq: UInt64, ticket: UInt64) -> Bool {
+        begin(node.delete(key, seq: seq, nowUs: loop.nowUs), ticket)
+    }
+
+    /// Starts to announce that `node` provides `cid`.
+    public func provide(_ cid: Key, node uri: [UInt8], ttlSeconds: UInt64, ticket: UInt64) -> Bool {
+        begin(node.provide(cid, node: uri, ttlSeconds: ttlSeconds, nowUs: loop.nowUs), ticket)
+    }
+
+    /// Starts to look for providers of `cid`.
+    public func findProviders(_ cid: Key, limit: Int, ticket: UInt64) -> Bool {
+        begin(node.findProviders(cid, limit: limit, nowUs: loop.nowUs), ticket)
     }
 
     /// Starts a put; `seq` is the version, `ttlSeconds` nil for the default.

@@ -1,22 +1,41 @@
-// RO:WHAT  NodeService: the node as its admin port sees it: readiness, metrics, put and get.
+// RO:WHAT  NodeService: the node as its admin port sees it: readiness, and the calls that change or read the network.
 // RO:WHY   The port knows HTTP, the host knows the network; this turns one's words into the other's.
 // RO:INVARIANTS  each started call is completed once, by the call's own deadline at the latest.
 // RO:INTERACTS  AdminServer asks, NodeHost does.
-// RO:METRICS  all of dht_*, process_*, and overlay_* with an embedded switch
 
 /// Answers the admin port for one node.
-final class NodeService: CallOwner, NodeBackend {
-    private let config: Config
-    private let build: BuildInfo
-    private let loop: EventLoop
+final class NodeService: CallOwner, NodeBackend, DrainOwner {
+    /// What of it can change while the node runs is read here each time.
+    var config: Config
+    let build: BuildInfo
+    let startedUs: UInt64
+    let loop: EventLoop
     /// Set by the daemon before the port opens.
     unowned var host: NodeHost!
     /// Set by the daemon once the port is open.
     var admin: AdminServer?
+    var calls = CallBook()
+    private(set) lazy var drain = Drain(loop: loop, owner: self)
+    /// No new call is taken, and what balances load shall look elsewhere.
+    private(set) var isStopping = false
 
     init(config: Config, build: BuildInfo, loop: EventLoop) {
         (self.config, self.build, self.loop) = (config, build, loop)
+        startedUs = loop.nowUs
     }
+
+    // MARK: - Ending
+
+    /// Is not ready from here on, lets calls finish for at most `withinUs`, then stops the loop.
+    func beginStopping(withinUs: UInt64) {
+        isStopping = true
+        drain.begin(withinUs: withinUs)
+    }
+
+    /// Calls that run.
+    var unfinished: Int { calls.running }
+
+    func drained(nowUs: UInt64) { loop.stop() }
 
     // MARK: - Readiness
 
@@ -25,7 +44,7 @@ final class NodeService: CallOwner, NodeBackend {
         let entries = host.node.table.count
         let depth = deepestQueue
         return ReadinessReport(gates: [
-            ReadinessReport.Gate("listeners_bound", isOpen: admin != nil),
+            ReadinessReport.Gate("listeners_bound", isOpen: admin != nil && !isStopping),
             ReadinessReport.Gate(
                 "routing_ready", isOpen: peers >= config.readyPeers && entries >= config.readyEntries,
                 numbers: [
@@ -38,75 +57,16 @@ final class NodeService: CallOwner, NodeBackend {
         ])
     }
 
-    private var deepestQueue: Int { max(host.pool.txDepthMax, host.overlay?.txDepthMax ?? 0) }
-
-    // MARK: - Calls
-
-    func startPut(_ request: PutRequest, ticket: AdminTicket, nowUs: UInt64) {
-        guard readiness.isReady else {
-            return refusePut(ticket, .notReady(retryAfterSeconds: 1), nowUs)
-        }
-        let started = host.put(
-            request.key, value: Array(request.value), seq: Clock.realtimeUs(),
-            ttlSeconds: request.ttlSeconds, ticket: ticket.rawValue)
-        if !started { refusePut(ticket, .busy(retryAfterSeconds: 1), nowUs) }
-    }
-
-    private func refusePut(_ ticket: AdminTicket, _ refusal: CallRefusal, _ nowUs: UInt64) {
-        admin?.complete(ticket, PutOutcome.refused(refusal), nowUs: nowUs)
-    }
-
-    func startGet(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
-        guard !host.get(key, ticket: ticket.rawValue) else { return }
-        admin?.complete(ticket, GetOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
-    }
+    /// Frames that wait in the longest queue.
+    var deepestQueue: Int { max(host.pool.txDepthMax, host.overlay?.txDepthMax ?? 0) }
 
     override func callEnded(_ ticket: UInt64, _ result: CallResult) {
-        let ticket = AdminTicket(rawValue: ticket)
-        switch result {
-        case .put(let result): putEnded(ticket, result)
-        case .get(let result): getEnded(ticket, result)
-        case .providers: break
-        }
+        ended(AdminTicket(rawValue: ticket), result)
     }
 
-    private func putEnded(_ ticket: AdminTicket, _ result: PutResult) {
-        let report = PutReport(
-            acks: result.acks, wanted: result.wanted, ttlSeconds: result.ttlSeconds,
-            expiresAtSeconds: Clock.realtimeSeconds() + result.ttlSeconds, hops: result.hops,
-            elapsedUs: result.elapsedUs,
-            failures: result.failed.map { PutReport.Failure(peer: $0.peer, cause: $0.cause.rawValue) })
-        admin?.complete(ticket, PutOutcome.done(report), nowUs: loop.nowUs)
-    }
-
-    private func getEnded(_ ticket: AdminTicket, _ result: GetResult) {
-        let search = SearchReport(hops: result.hops, elapsedUs: result.elapsedUs)
-        switch result.outcome {
-        case .found(let value, let seq, let ttlSeconds):
-            value.withUnsafeBytes { bytes in
-                let found = FoundValue(bytes: bytes, seq: seq, ttlSeconds: ttlSeconds)
-                admin?.complete(ticket, GetOutcome.found(found, search), nowUs: loop.nowUs)
-            }
-        case .notFound: admin?.complete(ticket, GetOutcome.notFound(search), nowUs: loop.nowUs)
-        case .timedOut: admin?.complete(ticket, GetOutcome.timedOut(search), nowUs: loop.nowUs)
-        }
-    }
-
-    // MARK: - Metrics
-
-    func renderMetrics(into page: inout PrometheusText) {
-        var metrics = DhtMetrics(host.node.stats)
-        metrics.txDropped = host.pool.counters.txDropped + host.pool.unsent
-        metrics.rejected["http"] = admin?.rejected ?? 0
-        metrics.routingTableSize = host.node.table.count
-        metrics.activeSessions = host.pool.openSessions + (host.overlay?.openSessions ?? 0)
-        metrics.pendingQueries = host.node.pendingRpcs
-        metrics.records = host.node.store.count
-        metrics.recordBytes = host.node.store.liveBytes
-        metrics.txQueueDepth = deepestQueue
-        metrics.ready = readiness.isReady
-        metrics.render(into: &page, build: build)
-        if let overlay = host.overlay { OverlayMetrics(overlay).render(into: &page, build: build) }
-        ProcessMetrics().render(into: &page)
+    /// Why no call is taken now; nil when one is.
+    func refusal(ofWrite isWrite: Bool) -> CallRefusal? {
+        if isStopping { return .stopping }
+        return isWrite && !readiness.isReady ? .notReady(retryAfterSeconds: 1) : nil
     }
 }

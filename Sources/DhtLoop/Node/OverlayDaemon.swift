@@ -12,6 +12,7 @@ public final class OverlayDaemon: SignalOwner {
     private let config: OverlayConfig
     private let build: BuildInfo
     private let loop: EventLoop
+    private let output: LogOutput
     private let log: Logger
 
     /// Runs a switch until a signal ends it.
@@ -22,7 +23,7 @@ public final class OverlayDaemon: SignalOwner {
         log.info("config", metadata: config.settings.logFields)
         defer { output.flushRepeats(all: true) }
         do throws(StartError) {
-            try OverlayDaemon(config, build: build, log: log).serve()
+            try OverlayDaemon(config, build: build, output: output, log: log).serve()
             return .ok
         } catch {
             log.error(error.event, metadata: error.metadata)
@@ -30,8 +31,10 @@ public final class OverlayDaemon: SignalOwner {
         }
     }
 
-    private init(_ config: OverlayConfig, build: BuildInfo, log: Logger) throws(StartError) {
-        (self.config, self.build, self.log) = (config, build, log)
+    private init(
+        _ config: OverlayConfig, build: BuildInfo, output: LogOutput, log: Logger
+    ) throws(StartError) {
+        (self.config, self.build, self.output, self.log) = (config, build, output, log)
         loop = try StartError.inSystem { () throws(SystemError) in try EventLoop() }
         super.init()
     }
@@ -46,6 +49,9 @@ public final class OverlayDaemon: SignalOwner {
             return try OverlaySwitch(
                 loop: loop, address: address, policy: SwitchPolicy(config), generator: &generator)
         }
+        let flusher = try StartError.inSystem { [loop, output] () throws(SystemError) in
+            try LogFlusher(loop: loop, output: output)
+        }
         let service = OverlayService(overlay, config: config, build: build)
         let admin = try StartError.binding(config.adminAddress) {
             [loop, build] (address) throws(SystemError) in
@@ -56,6 +62,7 @@ public final class OverlayDaemon: SignalOwner {
         signals.stop()
         admin.stop()
         overlay.shutDown()
+        flusher.stop()
         loop.turn(maxWaitUs: 0)
         log.info("stopped")
     }

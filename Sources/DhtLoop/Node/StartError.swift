@@ -22,12 +22,14 @@ enum StartError: Error {
     case badAddress(String)
     /// Nothing can listen there.
     case bind(String, SystemError)
+    /// The token file cannot be read, or holds no token.
+    case badToken(String)
     /// The kernel refused something else.
     case system(SystemError)
 
     var exitCode: ExitCode {
         switch self {
-        case .badAddress: .usage
+        case .badAddress, .badToken: .usage
         case .bind: .bind
         case .system: .failed
         }
@@ -37,6 +39,7 @@ enum StartError: Error {
     var event: Logger.Message {
         switch self {
         case .badAddress: "bad_address"
+        case .badToken: "bad_token"
         case .bind: "bind_failed"
         case .system: "start_failed"
         }
@@ -47,6 +50,12 @@ enum StartError: Error {
         switch self {
         case .badAddress(let text):
             ["peer": .string(text), "cause": "listen addresses are numeric: 127.0.0.1:5301 or [::1]:5301"]
+        case .badToken(let path):
+            [
+                "file": .string(path),
+                "cause":
+                    "RON_DHT_ADMIN_TOKEN_FILE names a file with a token of 16 bytes or more in its first line",
+            ]
         case .bind(let text, let error): ["peer": .string(text), "cause": .string(error.description)]
         case .system(let error): ["cause": .string(error.description)]
         }

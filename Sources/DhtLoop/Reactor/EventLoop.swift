@@ -28,6 +28,8 @@ public final class EventLoop {
     public private(set) var nowUs: UInt64
     /// Memory that all sessions of the loop share.
     public let memory = IoMemory()
+    /// Who finds addresses for those who dial from this loop. To be set before the first of them does.
+    public var resolver = Resolver()
     /// Turns so far; each is one return from epoll.
     public private(set) var turns: UInt64 = 0
     /// Descriptor events handed to sources.

@@ -61,6 +61,14 @@ public struct SocketAddress: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Only this machine can reach it: 127.0.0.0/8 or ::1.
+    var isLoopback: Bool {
+        switch host {
+        case .v4(let bits): UInt32(bigEndian: bits) >> 24 == UInt32(IN_LOOPBACKNET)
+        case .v6(let high, let low): high == 0 && UInt64(bigEndian: low) == 1
+        }
+    }
+
     /// Calls `body` with the address as the socket calls want it.
     func withSockaddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         switch host {

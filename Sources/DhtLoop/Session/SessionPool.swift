@@ -51,10 +51,10 @@ public final class SessionPool: SessionOwner {
     /// `owner` is not retained; `seed` feeds the jitter of reconnects.
     public init(
         loop: EventLoop, endpoints: EndpointTable, owner: PoolOwner, policy: PoolPolicy = PoolPolicy(),
-        resolver: Resolver = Resolver(), seed: UInt64
+        resolver: Resolver? = nil, seed: UInt64
     ) {
         (self.loop, self.endpoints, self.owner) = (loop, endpoints, owner)
-        (self.policy, self.resolver) = (policy, resolver)
+        (self.policy, self.resolver) = (policy, resolver ?? loop.resolver)
         generator = SeededGenerator(seed: seed)
         super.init()
         loop.attach(self)
@@ -110,6 +110,27 @@ public final class SessionPool: SessionOwner {
 
     /// The longest TX queue, in frames.
     public var txDepthMax: Int { links.reduce(0) { max($0, $1.session?.depth ?? 0) } }
+
+    /// What can be seen of a session from outside.
+    public struct SessionView {
+        public let endpoint: EndpointID
+        /// The handshake is complete.
+        public let isOpen: Bool
+        /// It is opened again when it ends.
+        public let isKept: Bool
+        /// Frames that wait to be sent.
+        public let txDepth: Int
+    }
+
+    /// Calls `body` with each endpoint the pool holds: those with a session, and kept ones that wait for theirs.
+    public func forEachSession(_ body: (SessionView) -> Void) {
+        for link in links where link.endpoint != .none {
+            body(
+                SessionView(
+                    endpoint: link.endpoint, isOpen: link.session?.state == .open, isKept: link.isKept,
+                    txDepth: link.session?.depth ?? 0))
+        }
+    }
 
     /// Closes all sessions, for good. The owner hears no more.
     public func shutDown() {

@@ -36,6 +36,9 @@ public struct DhtMetrics: Sendable {
     public var pendingQueries = 0
     public var records = 0
     public var recordBytes = 0
+    /// Memory that records and their index occupy, and its budget.
+    public var recordMemoryBytes = 0
+    public var recordMemoryMaxBytes = 0
     /// Frames waiting in the fullest queue.
     public var txQueueDepth = 0
     public var ready = false
@@ -101,6 +104,8 @@ public struct DhtMetrics: Sendable {
         page.gauge("dht_pending_queries", "RPCs that wait for their reply.", pendingQueries)
         page.gauge("dht_records", "Records stored.", records)
         page.gauge("dht_record_bytes", "Bytes of records stored.", recordBytes)
+        page.gauge("dht_record_memory_bytes", "Memory that records occupy.", recordMemoryBytes)
+        page.gauge("dht_record_memory_max_bytes", "Budget of that memory.", recordMemoryMaxBytes)
         page.gauge("dht_tx_queue_depth", "Frames in the fullest send queue.", txQueueDepth)
         page.gauge("dht_ready", "1 while the node is ready.", ready ? 1 : 0)
     }

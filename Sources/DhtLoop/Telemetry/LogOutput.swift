@@ -4,6 +4,7 @@
 // RO:CONFIG  RON_DHT_LOG, RON_DHT_LOG_FORMAT
 // RO:TEST  Tests/DhtLoopTests/Telemetry/LogTests.swift
 
+import CEpoll
 import Glibc
 import Logging
 import Synchronization
@@ -22,6 +23,10 @@ public final class LogOutput: Sendable {
     private let format: LogFormat
     private let clock: Clock
     private let state: Mutex<State>
+    /// Place of the least level that is logged in `Logger.Level.allCases`.
+    private let level = Atomic<Int>(0)
+    /// An eventfd that is told when there is something folded; -1 for none.
+    private let foldSignal = Atomic<Int32>(-1)
 
     /// Lines go to `descriptor`, standard error unless told otherwise. It stays the caller's.
     public convenience init(format: LogFormat, descriptor: Int32 = STDERR_FILENO) {
@@ -34,10 +39,23 @@ public final class LogOutput: Sendable {
         state = Mutex(State(sink: LogSink(descriptor: descriptor)))
     }
 
-    /// A logger of `service` that writes here.
+    /// A logger of `service` that writes here. Its level is that of the output, unless it is set on the logger.
     public func logger(service: String, level: Logger.Level) -> Logger {
-        Logger(label: service) { LineLogHandler(service: $0, output: self, logLevel: level) }
+        self.leastLevel = level
+        return Logger(label: service) { LineLogHandler(service: $0, output: self) }
     }
+
+    /// The least level that is logged; may change at any time.
+    public var leastLevel: Logger.Level {
+        get { Logger.Level.allCases[level.load(ordering: .relaxed)] }
+        set { level.store(Logger.Level.allCases.firstIndex(of: newValue) ?? 0, ordering: .relaxed) }
+    }
+
+    /// Has `descriptor`, an eventfd, written to when something was folded that nobody has said yet; -1 for none.
+    func signalFolds(to descriptor: Int32) { foldSignal.store(descriptor, ordering: .relaxed) }
+
+    /// Whether there are repeats that are still unsaid.
+    var hasUnsaid: Bool { state.withLock { $0.folder.hasUnsaid } }
 
     /// Says the repeats that are still unsaid: those whose window ended, or all of them, as before the end.
     public func flushRepeats(all: Bool = false) {
@@ -53,9 +71,12 @@ public final class LogOutput: Sendable {
         let (wallUs, nowUs) = clock()
         let record = LogRecord(
             wallUs: wallUs, level: level, service: service, event: event, metadata: metadata)
-        state.withLock { state in
+        let folds = state.withLock { state in
+            let before = state.folder.hasUnsaid
             for line in state.folder.admit(record, nowUs: nowUs) { write(line, &state) }
+            return !before && state.folder.hasUnsaid
         }
+        if folds { eventfd_write(foldSignal.load(ordering: .relaxed), 1) }
     }
 
     private func write(_ record: LogRecord, _ state: inout State) {
@@ -88,12 +109,15 @@ public final class LogOutput: Sendable {
 struct LineLogHandler: LogHandler {
     let service: String
     let output: LogOutput
-    var logLevel: Logger.Level
+    private var ownLevel: Logger.Level?
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
 
-    init(service: String, output: LogOutput, logLevel: Logger.Level) {
-        (self.service, self.output, self.logLevel) = (service, output, logLevel)
+    init(service: String, output: LogOutput) { (self.service, self.output) = (service, output) }
+
+    var logLevel: Logger.Level {
+        get { ownLevel ?? output.leastLevel }
+        set { ownLevel = newValue }
     }
 
     subscript(metadataKey key: String) -> Logger.MetadataValue? {

@@ -35,6 +35,9 @@ struct RepeatFolder {
 
     private var entries: [Entry] = []
 
+    /// Whether a repeat waits to be said.
+    var hasUnsaid: Bool { entries.contains { $0.unsaid != nil } }
+
     /// The lines to write for `record`: none, itself, or also what an older kind still has to say.
     mutating func admit(_ record: LogRecord, nowUs: UInt64) -> [LogRecord] {
         var lines = flush(dueBy: nowUs)

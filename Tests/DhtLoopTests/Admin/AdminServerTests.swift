@@ -55,7 +55,11 @@ struct AdminServerTests {
     }
 
     @Test(
-        "HEAD has the headers of GET and no body", arguments: ["/healthz", "/readyz", "/metrics", "/version"])
+        "HEAD has the headers of GET and no body",
+        arguments: [
+            "/", "/healthz", "/readyz", "/metrics", "/version", "/dht/stats", "/dht/routing",
+            "/dht/_debug/list",
+        ])
     func head(path: String) throws {
         let port = try TestPort()
         let head = try port.ask("HEAD", path)
@@ -66,7 +70,9 @@ struct AdminServerTests {
 
     @Test(
         "a path that is not there is 404 with a hint",
-        arguments: ["/", "/healthz/", "/dht/kv", "/dht/kv/", "/dht/kv/a/b", "/dht%2Fkv/a", "//healthz"])
+        arguments: [
+            "/index.html", "/healthz/", "/dht/kv", "/dht/kv/", "/dht/kv/a/b", "/dht%2Fkv/a", "//healthz",
+        ])
     func noSuchPath(path: String) throws {
         let response = try TestPort().ask("GET", path)
         #expect(response.status == 404)
@@ -77,7 +83,7 @@ struct AdminServerTests {
         "another method is 405 with Allow",
         arguments: [
             ("POST", "/healthz", "GET, HEAD"), ("BREW", "/readyz", "GET, HEAD"),
-            ("DELETE", "/dht/kv/a", "GET, HEAD, PUT"),
+            ("POST", "/dht/kv/a", "GET, HEAD, PUT, DELETE"), ("DELETE", "/", "GET, HEAD"),
         ])
     func otherMethod(method: String, path: String, allow: String) throws {
         let response = try TestPort().ask(method, path, body: [1, 2, 3])

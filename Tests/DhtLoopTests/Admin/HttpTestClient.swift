@@ -109,26 +109,104 @@ final class FakeNode: NodeBackend {
         let key: Key
         let value: [UInt8]
         let ttlSeconds: UInt64?
+        var ifMatch: UInt64?
+    }
+
+    struct Delete: Equatable {
+        let key: Key
+        let ifMatch: UInt64?
+    }
+
+    struct Search: Equatable {
+        let key: Key
+        let limit: Int
     }
 
     var readiness = ReadinessReport(gates: [ReadinessReport.Gate("queues_ok", isOpen: true)])
     var puts: [Put] = []
     var gets: [Key] = []
+    var deletes: [Delete] = []
+    var provides: [ProvideRequest] = []
+    var searches: [Search] = []
+    var explained: [Key] = []
+    var recordLimits: [Int] = []
     var tickets: [AdminTicket] = []
     var onCall: (AdminTicket) -> Void = { _ in }
 
     func renderMetrics(into page: inout PrometheusText) { page.gauge("fake", "A fake.", 1) }
 
     func startPut(_ request: PutRequest, ticket: AdminTicket, nowUs: UInt64) {
-        puts.append(Put(key: request.key, value: Array(request.value), ttlSeconds: request.ttlSeconds))
-        tickets.append(ticket)
-        onCall(ticket)
+        puts.append(
+            Put(
+                key: request.key, value: Array(request.value), ttlSeconds: request.ttlSeconds,
+                ifMatch: request.ifMatch))
+        started(ticket)
     }
 
     func startGet(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
         gets.append(key)
+        started(ticket)
+    }
+
+    func startDelete(_ key: Key, ifMatch: UInt64?, ticket: AdminTicket, nowUs: UInt64) {
+        deletes.append(Delete(key: key, ifMatch: ifMatch))
+        started(ticket)
+    }
+
+    func startProvide(_ request: ProvideRequest, ticket: AdminTicket, nowUs: UInt64) {
+        provides.append(request)
+        started(ticket)
+    }
+
+    func startFindProviders(_ key: Key, limit: Int, ticket: AdminTicket, nowUs: UInt64) {
+        searches.append(Search(key: key, limit: limit))
+        started(ticket)
+    }
+
+    func startExplain(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
+        explained.append(key)
+        started(ticket)
+    }
+
+    private func started(_ ticket: AdminTicket) {
         tickets.append(ticket)
         onCall(ticket)
+    }
+
+    static let peer = NodeID(1, 2, 3, 4)
+
+    func stats(nowUs: UInt64) -> StatsReport {
+        var metrics = DhtMetrics()
+        (metrics.puts, metrics.records, metrics.ready) = (3, 5, true)
+        metrics.getLatency.observe(0.003)
+        let call = StatsReport.RecentCall(
+            op: "get", key: KeyText.key("a"), outcome: "found", hops: 2, elapsedUs: 1500,
+            endedAgoUs: 4_000_000)
+        let session = StatsReport.Session(peer: "127.0.0.1:9700", isOpen: true, isKept: true, txDepth: 1)
+        return StatsReport(
+            id: Self.peer, home: "127.0.0.1:9700", uptimeUs: 61_500_000, metrics: metrics,
+            sessions: [session],
+            switchSessions: 2, recent: [call])
+    }
+
+    func routing(nowUs: UInt64) -> RoutingReport {
+        let peers = [
+            RoutingReport.Peer(
+                id: NodeID(9, 9, 9, 9), endpoint: "127.0.0.1:9700", rttUs: 1500, lastSeenAgoUs: 2_000_000,
+                failures: 0),
+            RoutingReport.Peer(
+                id: NodeID(8, 8, 8, 8), endpoint: "[::1]:9", rttUs: nil, lastSeenAgoUs: 0, failures: 1),
+        ]
+        return RoutingReport(
+            id: Self.peer, k: 20, buckets: [RoutingReport.Bucket(prefix: 4, spares: 1, peers: peers)])
+    }
+
+    func records(limit: Int, nowUs: UInt64) -> [RecordSummary] {
+        recordLimits.append(limit)
+        let entry = RecordSummary.Entry(node: "local://a", leftUs: 1_500_000)
+        return [
+            RecordSummary(key: KeyText.key("a"), byteCount: 3, seq: 7, leftUs: 2_000_000, entries: [entry])
+        ]
     }
 }
 
@@ -150,10 +228,11 @@ final class TestPort {
     let node = FakeNode()
     let server: AdminServer
 
-    init(maxValueBytes: Int = 65_536) throws {
+    /// Listens on loopback unless `host` says otherwise.
+    init(maxValueBytes: Int = 65_536, host: String = "127.0.0.1") throws {
         loop = try EventLoop()
         server = try AdminServer(
-            loop: loop, address: #require(SocketAddress("127.0.0.1:0")), node: node,
+            loop: loop, address: #require(SocketAddress("\(host):0")), node: node,
             build: BuildInfo(
                 service: "svc-dht", version: "1.2.3", git: "abc", built: "now", features: ["pq"]),
             maxValueBytes: maxValueBytes)
@@ -184,6 +263,18 @@ final class TestPort {
     }
 
     func answerAtOnce(_ outcome: GetOutcome) {
+        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
+    }
+
+    func answerAtOnce(_ outcome: ProvideOutcome) {
+        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
+    }
+
+    func answerAtOnce(_ outcome: ProvidersOutcome) {
+        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
+    }
+
+    func answerAtOnce(_ outcome: ExplainOutcome) {
         node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
     }
 

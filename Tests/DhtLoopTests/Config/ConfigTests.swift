@@ -19,6 +19,7 @@ struct ConfigTests {
         #expect(config.adminAddress == "127.0.0.1:5301")
         #expect(config.network == 0 && !config.amnesia)
         #expect(config.log.level == .info && config.log.format == .json)
+        #expect(config.drainMs == 5000 && config.adminTokenFile == nil)
         #expect(config.warnings.isEmpty)
         #expect(config.settings.allSatisfy { $0.source == .default && $0.clampedFrom == nil })
     }

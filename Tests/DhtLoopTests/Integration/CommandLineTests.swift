@@ -118,6 +118,24 @@ struct CommandLineTests {
         #expect(second.code == 2 && second.errors.hasPrefix("svc-overlay: SVC_OVERLAY_MAX_CONNS: "))
     }
 
+    @Test("config prints every setting with its source and its clamp, for people and for programs")
+    func showConfig() throws {
+        let environment = ["DHT_K": "99", "RON_DHT_ADDR": "127.0.0.1:7"]
+        let result = try run("config", "--alpha", "5", environment: environment)
+        #expect(result.code == 0 && result.errors.isEmpty)
+        let lines = result.text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+        #expect(lines.map { $0[0] } == Config.table.map(\.name))
+        #expect(lines.contains(["RON_DHT_K", "64", "fallback", "DHT_K,", "clamped", "from", "99"]))
+        #expect(lines.contains(["RON_DHT_ALPHA", "5", "flag", "--alpha"]))
+        let json = try run("config", "--json", environment: environment)
+        guard case .array(let settings) = JsonValue(json.output) else { throw CommandLineFault.noArray }
+        let k = settings.first { $0["name"]?.text == "RON_DHT_K" }
+        #expect(k?["value"]?.text == "64" && k?["clamped_from"]?.text == "99")
+        #expect(try run("config", environment: ["RON_DHT_K": "x"]).code == 2)
+    }
+
+    private enum CommandLineFault: Error { case noArray }
+
     @Test("every setting has its option, and help names its variable")
     func optionForEachSetting() throws {
         let help = try run("run", "--help").text

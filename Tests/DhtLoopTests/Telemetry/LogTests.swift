@@ -183,6 +183,36 @@ struct LogTests {
         #expect(lines.last?.contains("\"after\"") == true)
     }
 
+    @Test("the level of an output changes while it runs; a logger's own level stays")
+    func liveLevel() {
+        let log = PipedLog()
+        let (first, second) = (log.logger(), log.logger())
+        var own = second
+        own.logLevel = .error
+        log.output.leastLevel = .debug
+        #expect(first.logLevel == .debug && second.logLevel == .debug && own.logLevel == .error)
+    }
+
+    @Test("repeats are said by a timer that is armed only while there are some")
+    func flusher() throws {
+        let (log, loop) = (PipedLog(), try EventLoop())
+        let flusher = try LogFlusher(loop: loop, output: log.output)
+        let logger = log.logger()
+        logger.warning("down")
+        loop.turn(maxWaitUs: 0)
+        #expect(loop.eventsHandled == 0)
+        logger.warning("down")
+        logger.warning("down")
+        loop.turn(maxWaitUs: 0)
+        #expect(loop.eventsHandled == 1)
+        _ = log.lines()
+        log.clock.advance(11)
+        flusher.timer(tag: 0, nowUs: loop.nowUs)
+        #expect(log.lines().first?.hasSuffix(#""repeated":2}"#) == true && !log.output.hasUnsaid)
+        flusher.stop()
+        loop.turn(maxWaitUs: 0)
+    }
+
     @Test(
         "instants are RFC 3339 in UTC",
         arguments: [

@@ -33,7 +33,8 @@ struct MetricsPageTests {
         ]
         let gauges = [
             "dht_routing_table_size", "dht_active_sessions", "dht_pending_queries", "dht_records",
-            "dht_record_bytes", "dht_tx_queue_depth", "dht_ready", "dht_build_info",
+            "dht_record_bytes", "dht_record_memory_bytes", "dht_record_memory_max_bytes",
+            "dht_tx_queue_depth", "dht_ready", "dht_build_info",
         ]
         for name in counters { #expect(types[name] == "counter", "\(name)") }
         for name in histograms { #expect(types[name] == "histogram", "\(name)") }
@@ -62,6 +63,42 @@ struct MetricsPageTests {
         #expect(metrics.startSeconds > 1_600_000_000)
         #expect(metrics.cpuSeconds >= 0)
         #expect(families { metrics.render(into: &$0) }.count == 6)
+    }
+
+    @Test("labels are a few names with words of ours as values: no address, no key, no text of an error")
+    func labelRule() throws {
+        var page = PrometheusText()
+        DhtMetrics(busyNode()).render(into: &page, build: Self.build)
+        OverlayMetrics().render(into: &page, build: Self.build)
+        ProcessMetrics().render(into: &page)
+        let label = try Regex(#"([a-z]+)="([^"]*)""#, as: (Substring, Substring, Substring).self)
+        var values: [Substring: Set<Substring>] = [:]
+        for line in String(decoding: page.bytes, as: UTF8.self).split(separator: "\n") where line.first != "#"
+        {
+            for match in line.matches(of: label) {
+                values[match.output.1, default: []].insert(match.output.2)
+            }
+        }
+        #expect(
+            Set(values.keys) == ["version", "git", "le", "op", "code", "kind", "action", "reason", "path"])
+        let word = try Regex("[a-z][a-z_]*")
+        for name in ["op", "code", "kind", "action", "reason", "path"] as [Substring] {
+            let bounded = values[name] ?? []
+            #expect(bounded.count < 40, "\(name)")
+            for value in bounded { #expect(value.wholeMatch(of: word) != nil, "\(name)=\(value)") }
+        }
+    }
+
+    /// What a node counts after a peer said all sorts of things.
+    private func busyNode() -> NodeStats {
+        var node = DhtNode(
+            config: NodeConfig(id: NodeID(1, 2, 3, 4)), endpoints: EndpointTable(), seed: 1, nowUs: 0)
+        for byte in UInt8.min...UInt8.max {
+            let payload = [byte, 0x61, byte, 0xFF]
+            payload.withUnsafeBytes { node.receive($0, from: Link(endpoint: .none), nowUs: 1) }
+        }
+        #expect(node.stats.rejections.values.reduce(0, +) == 256)
+        return node.stats
     }
 
     @Test("every series known beforehand carries a zero")

@@ -1,0 +1,164 @@
+// RO:WHAT  Answers about the node itself: its numbers, its table, a lookup's trace, its records.
+// RO:WHY   The page, the command line and people with curl read the same JSON.
+// RO:TEST  Tests/DhtLoopTests/Admin/NodeRouteTests.swift
+
+extension AdminAnswers {
+    func stats(_ report: StatsReport, _ exchange: HttpExchange) {
+        let metrics = report.metrics
+        begin()
+        json.field("id", report.id.description)
+        json.field("home", report.home)
+        json.field("uptime_secs", Self.seconds(report.uptimeUs))
+        json.field("ready", metrics.ready)
+        object("calls") {
+            json.field("puts", metrics.puts)
+            json.field("gets", metrics.gets)
+            json.field("found", metrics.found)
+            json.field("provides", metrics.provides)
+            json.field("lookups", metrics.lookups)
+            json.field("timeouts", metrics.timeouts)
+            json.field("pending", metrics.pendingQueries)
+        }
+        object("records") {
+            json.field("count", metrics.records)
+            json.field("bytes", metrics.recordBytes)
+            json.field("memory_bytes", metrics.recordMemoryBytes)
+            json.field("memory_max_bytes", metrics.recordMemoryMaxBytes)
+        }
+        object("latency") {
+            histogram("get", metrics.getLatency)
+            histogram("put", metrics.putLatency)
+            histogram("lookup", metrics.lookupLatency)
+        }
+        write(report.sessions, switchSessions: report.switchSessions, metrics)
+        write(report.recent)
+        send(.ok, exchange)
+    }
+
+    private func write(_ sessions: [StatsReport.Session], switchSessions: Int, _ metrics: DhtMetrics) {
+        object("queues") {
+            json.field("tx_depth", metrics.txQueueDepth)
+            json.field("tx_dropped", metrics.txDropped)
+            json.field("switch_sessions", switchSessions)
+        }
+        array("sessions", sessions) { session in
+            json.field("peer", session.peer)
+            json.field("open", session.isOpen)
+            json.field("kept", session.isKept)
+            json.field("tx_depth", session.txDepth)
+        }
+    }
+
+    private func write(_ calls: [StatsReport.RecentCall]) {
+        array("recent", calls) { call in
+            json.field("op", call.op)
+            json.field("key", call.key.description)
+            json.field("outcome", call.outcome)
+            json.field("hops", call.hops)
+            json.field("elapsed_ms", Double(call.elapsedUs) / 1000)
+            json.field("secs_ago", Self.seconds(call.endedAgoUs))
+        }
+    }
+
+    func routing(_ report: RoutingReport, _ exchange: HttpExchange) {
+        begin()
+        json.field("id", report.id.description)
+        json.field("k", report.k)
+        json.field("contacts", report.buckets.reduce(0) { $0 + $1.peers.count })
+        array("buckets", report.buckets) { bucket in
+            json.field("prefix", bucket.prefix)
+            json.field("count", bucket.peers.count)
+            json.field("spares", bucket.spares)
+            array("peers", bucket.peers) { peer in
+                json.field("id", peer.id.description)
+                json.field("endpoint", peer.endpoint)
+                json.key("rtt_ms")
+                milliseconds(peer.rttUs.map { UInt64($0) })
+                json.field("seen_secs_ago", Self.seconds(peer.lastSeenAgoUs))
+                json.field("failures", peer.failures)
+            }
+        }
+        send(.ok, exchange)
+    }
+
+    func explained(_ report: ExplainReport, _ exchange: HttpExchange) {
+        begin()
+        json.field("key", exchange.key.description)
+        json.field("outcome", report.outcome)
+        write(report.search)
+        array("asked", report.steps) { step in
+            let distance = step.peer.distance(to: exchange.key)
+            json.field("peer", step.peer.description)
+            json.field("endpoint", step.endpoint)
+            json.field("hop", step.hop)
+            json.field("shared_bits", distance.leadingZeroBitCount)
+            json.field("distance", distance.description)
+            json.field("asked_at_ms", Double(step.askedAtUs) / 1000)
+            json.key("rtt_ms")
+            milliseconds(step.rttUs)
+            json.field("answer", step.answer)
+            json.field("contacts", step.contacts)
+        }
+        send(.ok, exchange)
+    }
+
+    /// An array, as the original's.
+    func records(_ records: [RecordSummary], _ exchange: HttpExchange) {
+        json.clear()
+        json.beginArray()
+        for record in records {
+            json.beginObject()
+            json.field("cid", ContentId.text(record.key))
+            json.field("bytes", record.byteCount)
+            json.field("seq", record.seq)
+            json.field("secs_left", Self.seconds(record.leftUs))
+            array("entries", record.entries) { entry in
+                json.field("node", entry.node)
+                json.field("secs_left", Self.seconds(entry.leftUs))
+            }
+            json.endObject()
+        }
+        json.endArray()
+        json.newline()
+        exchange.answer(HttpAnswer(.ok, type: MediaType.json, body: json.bytes))
+    }
+
+    private func object(_ name: String, _ members: () -> Void) {
+        json.key(name)
+        json.beginObject()
+        members()
+        json.endObject()
+    }
+
+    private func array<Item>(_ name: String, _ items: [Item], _ members: (Item) -> Void) {
+        json.key(name)
+        json.beginArray()
+        for item in items {
+            json.beginObject()
+            members(item)
+            json.endObject()
+        }
+        json.endArray()
+    }
+
+    /// Upper bounds in seconds, and the count in each bucket alone; the last has no bound.
+    private func histogram(_ name: String, _ histogram: Histogram) {
+        object(name) {
+            json.key("bounds")
+            json.beginArray()
+            for bound in histogram.bounds { json.value(bound) }
+            json.endArray()
+            json.key("counts")
+            json.beginArray()
+            for count in histogram.counts { json.value(count) }
+            json.endArray()
+        }
+    }
+
+    private func milliseconds(_ timeUs: UInt64?) {
+        if let timeUs { json.value(Double(timeUs) / 1000) } else { json.null() }
+    }
+
+    /// Whole milliseconds are enough.
+    private static func seconds(_ timeUs: UInt64) -> Double { Double(timeUs / 1000) / 1000 }
+}

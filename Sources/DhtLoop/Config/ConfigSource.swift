@@ -1,0 +1,37 @@
+// RO:WHAT  ConfigSource: where a node's configuration is read from, as often as it is asked.
+// RO:WHY   SIGHUP reads the files again under the same flags and environment, and tells what became of it.
+// RO:TEST  Tests/DhtLoopTests/Config/ConfigFileTests.swift
+
+/// Flags, environment, and the files they name.
+public struct ConfigSource: Sendable {
+    /// Values by variable name, as given on the command line.
+    public let flags: [String: String]
+    public let environment: [String: String]
+
+    public init(flags: [String: String], environment: [String: String]) {
+        (self.flags, self.environment) = (flags, environment)
+    }
+
+    /// The configuration as it is now.
+    public func read() throws(ConfigError) -> Config {
+        try Config(flags: flags, environment: environment, readFile: { FileContent.text($0) })
+    }
+}
+
+/// A setting that two readings of the configuration differ in.
+struct ConfigChange: Equatable {
+    let name: String
+    let before: String
+    let after: String
+    /// It takes effect while the node runs; another waits for a restart.
+    let isLive: Bool
+
+    /// What differs, in table order.
+    static func between(_ before: Config, _ after: Config) -> [ConfigChange] {
+        zip(before.settings, after.settings).compactMap { old, new in
+            guard old.value != new.value else { return nil }
+            let isLive = Config.table.first { $0.name == new.name }?.isLive ?? false
+            return ConfigChange(name: new.name, before: old.value, after: new.value, isLive: isLive)
+        }
+    }
+}

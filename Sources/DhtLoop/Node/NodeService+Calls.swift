@@ -1,0 +1,225 @@
+// RO:WHAT  The calls of the admin port: put, get, delete, provide, find, explain.
+// RO:WHY   A ticket says whom to answer; the book says what was asked, so that the answer has the right shape.
+// RO:INVARIANTS  each started call is completed once, by the call's own deadline at the latest.
+// RO:INTERACTS  AdminServer asks, NodeHost does.
+
+extension NodeService {
+    // MARK: - Starting
+
+    func startPut(_ request: PutRequest, ticket: AdminTicket, nowUs: UInt64) {
+        if let refusal = refusal(ofWrite: true) { return refusePut(ticket, refusal) }
+        let write = PendingWrite(value: Array(request.value), ttlSeconds: request.ttlSeconds)
+        if let expected = request.ifMatch {
+            return check(request.key, is: expected, then: .compareAndPut(expected, write), ticket)
+        }
+        if !begin(.put, request.key, ticket, { putNow(request.key, write, ticket) }) {
+            refusePut(ticket, .busy(retryAfterSeconds: 1))
+        }
+    }
+
+    func startDelete(_ key: Key, ifMatch: UInt64?, ticket: AdminTicket, nowUs: UInt64) {
+        if let refusal = refusal(ofWrite: true) { return refusePut(ticket, refusal) }
+        if let ifMatch { return check(key, is: ifMatch, then: .compareAndDelete(ifMatch), ticket) }
+        if !begin(.delete, key, ticket, { deleteNow(key, ticket) }) {
+            refusePut(ticket, .busy(retryAfterSeconds: 1))
+        }
+    }
+
+    func startGet(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
+        if let refusal = refusal(ofWrite: false) {
+            admin?.complete(ticket, GetOutcome.refused(refusal), nowUs: nowUs)
+            return
+        }
+        if begin(.get, key, ticket, { host.get(key, ticket: ticket.rawValue) }) { return }
+        admin?.complete(ticket, GetOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
+    }
+
+    func startProvide(_ request: ProvideRequest, ticket: AdminTicket, nowUs: UInt64) {
+        if let refusal = refusal(ofWrite: true) {
+            admin?.complete(ticket, ProvideOutcome.refused(refusal), nowUs: nowUs)
+            return
+        }
+        let ttl = request.ttlSeconds ?? Tuning.providerTtlSeconds
+        let started = begin(.provide, request.key, ticket) {
+            host.provide(
+                request.key, node: Array(request.node.utf8), ttlSeconds: ttl, ticket: ticket.rawValue)
+        }
+        if started { return }
+        admin?.complete(ticket, ProvideOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
+    }
+
+    func startFindProviders(_ key: Key, limit: Int, ticket: AdminTicket, nowUs: UInt64) {
+        if let refusal = refusal(ofWrite: false) {
+            admin?.complete(ticket, ProvidersOutcome.refused(refusal), nowUs: nowUs)
+            return
+        }
+        let started = begin(.find, key, ticket) {
+            host.findProviders(key, limit: limit, ticket: ticket.rawValue)
+        }
+        if started { return }
+        admin?.complete(ticket, ProvidersOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
+    }
+
+    func startExplain(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
+        if let refusal = refusal(ofWrite: false) {
+            admin?.complete(ticket, ExplainOutcome.refused(refusal), nowUs: nowUs)
+            return
+        }
+        let started = begin(.explain, key, ticket) {
+            host.get(key, isExplained: true, ticket: ticket.rawValue)
+        }
+        if started { return }
+        admin?.complete(ticket, ExplainOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
+    }
+
+    private func refusePut(_ ticket: AdminTicket, _ refusal: CallRefusal) {
+        admin?.complete(ticket, PutOutcome.refused(refusal), nowUs: loop.nowUs)
+    }
+
+    /// Starts a call and keeps book of it; false when the node takes no more.
+    private func begin(
+        _ kind: CallBook.Kind, _ key: Key, _ ticket: AdminTicket, _ start: () -> Bool
+    ) -> Bool {
+        // A call may end within its start.
+        calls.began(ticket.rawValue, kind, key)
+        if start() { return true }
+        calls.refused(ticket.rawValue)
+        return false
+    }
+
+    private func putNow(_ key: Key, _ write: PendingWrite, _ ticket: AdminTicket) -> Bool {
+        host.put(
+            key, value: write.value, seq: Clock.realtimeUs(), ttlSeconds: write.ttlSeconds,
+            ticket: ticket.rawValue)
+    }
+
+    private func deleteNow(_ key: Key, _ ticket: AdminTicket) -> Bool {
+        host.delete(key, seq: Clock.realtimeUs(), ticket: ticket.rawValue)
+    }
+
+    // MARK: - If-Match
+
+    /// Reads the newest of a quorum of copies first: the write goes on only over the version it expects. Best
+    /// effort, and no consensus: two writers that read the same version at one time may both go on.
+    private func check(_ key: Key, is expected: UInt64, then kind: CallBook.Kind, _ ticket: AdminTicket) {
+        let started = begin(kind, key, ticket) {
+            host.get(key, quorum: config.replica, ticket: ticket.rawValue)
+        }
+        if !started { refusePut(ticket, .busy(retryAfterSeconds: 1)) }
+    }
+
+    /// The read before a conditional write has ended.
+    private func checked(
+        _ call: CallBook.Call, _ expected: UInt64, _ result: GetResult, _ ticket: AdminTicket
+    ) {
+        guard case .found(_, let seq, _) = result.outcome, seq == expected else {
+            end(ticket, outcome: "conflict", hops: result.hops, elapsedUs: result.elapsedUs)
+            if case .found(_, let seq, _) = result.outcome {
+                admin?.complete(ticket, PutOutcome.conflict(currentSeq: seq), nowUs: loop.nowUs)
+            } else {
+                admin?.complete(ticket, PutOutcome.conflict(currentSeq: nil), nowUs: loop.nowUs)
+            }
+            return
+        }
+        let started: Bool
+        switch call.kind {
+        case .compareAndPut(_, let write):
+            started = begin(.put, call.key, ticket) { putNow(call.key, write, ticket) }
+        default: started = begin(.delete, call.key, ticket) { deleteNow(call.key, ticket) }
+        }
+        if !started { refusePut(ticket, .busy(retryAfterSeconds: 1)) }
+    }
+
+    // MARK: - Ending
+
+    /// A call that was started for `ticket` has ended.
+    func ended(_ ticket: AdminTicket, _ result: CallResult) {
+        guard let call = calls.call(ticket.rawValue) else { return }
+        switch result {
+        case .put(let result): putEnded(call, ticket, result)
+        case .get(let result): getEnded(call, ticket, result)
+        case .providers(let result): providersEnded(ticket, result)
+        }
+        drain.progressed()
+    }
+
+    private func end(_ ticket: AdminTicket, outcome: String, hops: Int, elapsedUs: UInt64) {
+        calls.ended(
+            ticket.rawValue, outcome: outcome, hops: hops, elapsedUs: elapsedUs, nowUs: loop.nowUs)
+    }
+
+    private func putEnded(_ call: CallBook.Call, _ ticket: AdminTicket, _ result: PutResult) {
+        end(
+            ticket, outcome: result.acks < result.wanted ? "partial" : "stored", hops: result.hops,
+            elapsedUs: result.elapsedUs)
+        let failures = result.failed.map { PutReport.Failure(peer: $0.peer, cause: $0.cause.rawValue) }
+        if call.kind == .provide {
+            let report = ProvideReport(
+                acks: result.acks, wanted: result.wanted, ttlSeconds: result.ttlSeconds, failures: failures)
+            admin?.complete(ticket, ProvideOutcome.done(report), nowUs: loop.nowUs)
+            return
+        }
+        let report = PutReport(
+            acks: result.acks, wanted: result.wanted, ttlSeconds: result.ttlSeconds,
+            expiresAtSeconds: Clock.realtimeSeconds() + result.ttlSeconds, hops: result.hops,
+            elapsedUs: result.elapsedUs, failures: failures)
+        admin?.complete(ticket, PutOutcome.done(report), nowUs: loop.nowUs)
+    }
+
+    private func getEnded(_ call: CallBook.Call, _ ticket: AdminTicket, _ result: GetResult) {
+        switch call.kind {
+        case .compareAndPut(let expected, _), .compareAndDelete(let expected):
+            return checked(call, expected, result, ticket)
+        case .explain: explainEnded(ticket, result)
+        default: answer(ticket, result)
+        }
+        end(ticket, outcome: result.outcome.label, hops: result.hops, elapsedUs: result.elapsedUs)
+    }
+
+    private func answer(_ ticket: AdminTicket, _ result: GetResult) {
+        let search = SearchReport(hops: result.hops, elapsedUs: result.elapsedUs)
+        switch result.outcome {
+        case .found(let value, let seq, let ttlSeconds):
+            value.withUnsafeBytes { bytes in
+                let found = FoundValue(bytes: bytes, seq: seq, ttlSeconds: ttlSeconds)
+                admin?.complete(ticket, GetOutcome.found(found, search), nowUs: loop.nowUs)
+            }
+        case .notFound: admin?.complete(ticket, GetOutcome.notFound(search), nowUs: loop.nowUs)
+        case .timedOut: admin?.complete(ticket, GetOutcome.timedOut(search), nowUs: loop.nowUs)
+        }
+    }
+
+    private func explainEnded(_ ticket: AdminTicket, _ result: GetResult) {
+        let steps = result.trace.map { step in
+            ExplainReport.Step(
+                peer: step.peer.id, endpoint: host.endpoints.text(step.peer.endpoint), hop: step.hop,
+                askedAtUs: step.askedUs, rttUs: step.rttUs == 0 ? nil : step.rttUs,
+                answer: step.answer.rawValue, contacts: step.contacts)
+        }
+        let report = ExplainReport(
+            outcome: result.outcome.label, steps: steps,
+            search: SearchReport(hops: result.hops, elapsedUs: result.elapsedUs))
+        admin?.complete(ticket, ExplainOutcome.done(report), nowUs: loop.nowUs)
+    }
+
+    private func providersEnded(_ ticket: AdminTicket, _ result: ProvidersResult) {
+        let outcome = result.providers.isEmpty ? "not_found" : "found"
+        end(ticket, outcome: outcome, hops: result.hops, elapsedUs: result.elapsedUs)
+        let report = ProvidersReport(
+            providers: result.providers.map { String(decoding: $0.node, as: UTF8.self) },
+            isComplete: result.isComplete,
+            search: SearchReport(hops: result.hops, elapsedUs: result.elapsedUs))
+        admin?.complete(ticket, ProvidersOutcome.done(report), nowUs: loop.nowUs)
+    }
+}
+
+extension GetResult.Outcome {
+    /// The word for it in JSON.
+    fileprivate var label: String {
+        switch self {
+        case .found: "found"
+        case .notFound: "not_found"
+        case .timedOut: "timed_out"
+        }
+    }
+}

@@ -1,0 +1,64 @@
+// RO:WHAT  NodeService's reports: numbers, routing table, sessions, records.
+// RO:WHY   Apart from calls, because nothing here changes anything.
+// RO:METRICS  all of dht_*, process_*, and overlay_* with an embedded switch
+
+extension NodeService {
+    func renderMetrics(into page: inout PrometheusText) {
+        metrics.render(into: &page, build: build)
+        if let overlay = host.overlay { OverlayMetrics(overlay).render(into: &page, build: build) }
+        ProcessMetrics().render(into: &page)
+    }
+
+    private var metrics: DhtMetrics {
+        var metrics = DhtMetrics(host.node.stats)
+        metrics.txDropped = host.pool.counters.txDropped + host.pool.unsent
+        metrics.rejected["http"] = admin?.rejected ?? 0
+        metrics.routingTableSize = host.node.table.count
+        metrics.activeSessions = host.pool.openSessions + (host.overlay?.openSessions ?? 0)
+        metrics.pendingQueries = host.node.pendingRpcs
+        metrics.records = host.node.store.count
+        metrics.recordBytes = host.node.store.liveBytes
+        metrics.recordMemoryBytes = host.node.store.heldBytes
+        metrics.recordMemoryMaxBytes = host.node.config.memoryBudget
+        metrics.txQueueDepth = deepestQueue
+        metrics.ready = readiness.isReady
+        return metrics
+    }
+
+    func stats(nowUs: UInt64) -> StatsReport {
+        var sessions: [StatsReport.Session] = []
+        host.pool.forEachSession { session in
+            sessions.append(
+                StatsReport.Session(
+                    peer: host.endpoints.text(session.endpoint), isOpen: session.isOpen,
+                    isKept: session.isKept, txDepth: session.txDepth))
+        }
+        return StatsReport(
+            id: host.node.config.id, home: host.endpoints.text(host.node.home),
+            uptimeUs: nowUs - min(nowUs, startedUs), metrics: metrics, sessions: sessions,
+            switchSessions: host.overlay?.openSessions ?? 0, recent: calls.recent(nowUs: nowUs))
+    }
+
+    func routing(nowUs: UInt64) -> RoutingReport {
+        let table = host.node.table
+        var report = RoutingReport(id: table.ownID, k: table.k, buckets: [])
+        for (prefix, bucket) in table.buckets.enumerated() {
+            guard bucket.count > 0 || !bucket.spares.isEmpty else { continue }
+            let peers = zip(bucket.ids, bucket.states).map { id, state in
+                RoutingReport.Peer(
+                    id: id, endpoint: host.endpoints.text(state.endpoint),
+                    rttUs: state.rtt.isMeasured ? state.rtt.smoothedUs : nil,
+                    lastSeenAgoUs: nowUs - min(nowUs, state.lastSeenUs), failures: Int(state.failures))
+            }
+            report.buckets.append(
+                RoutingReport.Bucket(prefix: prefix, spares: bucket.spares.count, peers: peers))
+        }
+        return report
+    }
+
+    func records(limit: Int, nowUs: UInt64) -> [RecordSummary] {
+        host.node.recordInfos(limit: limit, nowUs: nowUs).map {
+            RecordSummary(key: $0.key, byteCount: $0.byteCount, seq: $0.seq, leftUs: $0.leftUs)
+        }
+    }
+}

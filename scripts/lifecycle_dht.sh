@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# A node's life as its supervisor sees it: SIGHUP changes what can change and says what cannot; SIGTERM closes
+# readiness, lets a running call finish and logs the counts; a second signal stops at once; off loopback a token is
+# needed to write.
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
+
+logs() { grep -q "$2" "$WORK/$1.log"; }
+
+start_hub hub
+export RON_DHT_READY_ENTRIES=1 RON_DHT_REPLICA=2
+printf 'RON_DHT_LOG=info\n' >"$WORK/a.conf"
+start_node a "${OVERLAY[hub]}" --config-file "$WORK/a.conf"
+start_node b "${OVERLAY[hub]}"
+await "a is ready" ready a
+
+printf 'RON_DHT_LOG=debug\nRON_DHT_TX_WATERMARK=50\nRON_DHT_K=8\n' >"$WORK/a.conf"
+kill -HUP "${PID[a]}"
+await "a has read it" logs a '"event":"signal".*SIGHUP'
+logs a '"event":"reloaded".*"setting":"RON_DHT_LOG"' || die "the level did not change"
+logs a '"event":"needs_restart".*"setting":"RON_DHT_K"' || die "nobody said that K needs a restart"
+fetch a /readyz | grep -q '"tx_watermark":50' || die "the watermark did not change"
+printf 'RON_DHT_LOG=nonsense\n' >"$WORK/a.conf"
+kill -HUP "${PID[a]}"
+await "a refuses nonsense" logs a '"event":"reload_failed"'
+ready a || die "a is no longer ready"
+ok "SIGHUP: level and watermark at once, K with a restart, nonsense not at all"
+
+# Only "localhost" is known without asking: in capitals it is a name, which c-ares finds without a network.
+RON_DHT_BOOTSTRAP=LOCALHOST:${OVERLAY[hub]##*:} start_node named ""
+await "a node finds its hub by name" ready named
+stop named
+ok "names: bootstrap by name"
+
+# A call that waits: its peer is stopped, not dead.
+kill -STOP "${PID[b]}"
+RON_DHT_DRAIN_MS=20000 RON_DHT_DEADLINE_MS=3000 start_node c "${OVERLAY[hub]}"
+await "c knows a peer" metric_over c dht_routing_table_size 0
+"$BIN/svc-dht" get nothing --node "${ADMIN[c]}" >"$WORK/got" 2>"$WORK/said" &
+call=$!
+# running NAME: whether a call of its own waits for an answer.
+running() { metric_over "$1" dht_pending_queries 0; }
+await "the call runs" running c
+kill -TERM "${PID[c]}"
+await "c is not ready while it ends" unready c
+status=0
+wait "$call" || status=$?
+((status == 1)) || die "the running call ended with $status: $(cat "$WORK/said")"
+stop_is_over() { ! kill -0 "${PID[c]}" 2>/dev/null; }
+for ((tries = 0; tries < 400; tries++)); do
+    stop_is_over && break
+    sleep 0.025
+done
+status=0
+wait "${PID[c]}" || status=$?
+unset 'PID[c]'
+((status == 0)) || die "c ended with $status"
+logs c '"event":"stopped".*"calls_cut":0' || die "c did not say what it left: $(tail -n 1 "$WORK/c.log")"
+ok "SIGTERM: not ready at once, the running call was answered, then the end"
+
+RON_DHT_DRAIN_MS=60000 RON_DHT_DEADLINE_MS=60000 RON_DHT_TIMEOUT_MS=30000 start_node d "${OVERLAY[hub]}"
+await "d knows a peer" metric_over d dht_routing_table_size 0
+"$BIN/svc-dht" get nothing --node "${ADMIN[d]}" >/dev/null 2>&1 &
+call=$!
+await "the call runs" running d
+kill -TERM "${PID[d]}"
+await "d begins to end" logs d '"event":"stopping"'
+stop d
+wait "$call" || true
+logs d 'second SIGTERM' || die "d did not stop at the second signal"
+kill -CONT "${PID[b]}"
+ok "second SIGTERM: at once"
+
+printf '0123456789abcdef0123456789abcdef\n' >"$WORK/token"
+RON_DHT_ADMIN_TOKEN_FILE=$WORK/token
+export RON_DHT_ADMIN_TOKEN_FILE
+start e "$BIN/svc-dht" run --bootstrap "${OVERLAY[hub]}" --admin-addr 0.0.0.0:0
+await "e listens" logged e listening admin
+ADMIN[e]=127.0.0.1:$(logged e listening admin | sed 's/.*://')
+await "e is ready" ready e
+code() { curl --silent --output /dev/null --write-out '%{http_code}' --max-time 10 "$@"; }
+[[ $(code -X PUT --data x "http://${ADMIN[e]}/dht/kv/k") == 401 ]] || die "a write without a token was taken"
+[[ $(code -X PUT --data x -H "Authorization: Bearer $(cat "$WORK/token")" "http://${ADMIN[e]}/dht/kv/k") == 200 ]] ||
+    die "a write with the token was refused"
+[[ $(code "http://${ADMIN[e]}/dht/_debug/list") == 403 ]] || die "debugging is open off loopback"
+ok "token: needed for writes off loopback, debugging shut"
+finish_ok
+say "lifecycle: passed"
