@@ -93,7 +93,8 @@ lint: ## Format, order of the rooms, shell scripts, golden vectors, grammar
 	@scripts/lint.sh
 
 fmt: ## Formats the Swift sources in place
-	@swift format -i -r Sources Tests Fuzz/Sources Package.swift Fuzz/Package.swift
+	@swift format -i -r Sources Tests Fuzz/Sources Benchmarks/Benchmarks Package.swift Fuzz/Package.swift \
+		Benchmarks/Package.swift
 
 vectors: ## Writes the golden vectors anew
 	@"$$(scripts/venv.sh)/python" scripts/make_vectors.py

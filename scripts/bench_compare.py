@@ -1,6 +1,6 @@
 """Holds the micro-benchmarks against the committed baseline. Called by scripts/bench_compare.sh.
 
-Usage: bench_compare.py DIRECTORY BASELINE compare|update        DIRECTORY holds the benchmark tool's JMH file
+Usage: bench_compare.py OUTPUT BASELINE compare|update        OUTPUT is what the benchmarks printed
 
 A figure is the fastest run, in nanoseconds an operation: on a shared machine every other one tells of the neighbours.
 What is compared is the ratio to the C twin of a benchmark where it has one, for a baseline travels between machines.
@@ -9,19 +9,22 @@ What is compared is the ratio to the C twin of a benchmark where it has one, for
 import json
 import os
 import pathlib
+import re
 import sys
 
 SWIFT, C = ", Swift", ", C"
 
 
-def read(directory):
-    """Nanoseconds an operation by name: the tool reports microseconds for a thousand."""
-    figures = {}
-    for path in pathlib.Path(directory).glob("*.json"):
-        for element in json.loads(path.read_text()):
-            name = element["benchmark"].split(".", 3)[-1].replace("_", " ")
-            clock = next(metric for key, metric in element["secondaryMetrics"].items() if "wall clock" in key)
-            figures[name] = clock["scorePercentiles"]["0.0"]
+def read(path):
+    """Nanoseconds an operation by name. A run is a thousand operations; its fastest is at percentile 0."""
+    figures, name, clock = {}, None, False
+    for line in pathlib.Path(path).read_text(errors="replace").splitlines():
+        if found := re.match(r"Debug results for (.*):$", line):
+            name = found.group(1)
+        elif line.endswith(":") and not line.startswith(" "):
+            clock = line.startswith("Time (wall clock)")
+        elif clock and name and (found := re.match(r"\s*([\d.]+)\s+0\.0+\s", line)):
+            figures[name] = round(float(found.group(1)) / 1000, 2)
     return figures
 
 
@@ -32,10 +35,10 @@ def ratios(figures):
 
 
 def main():
-    directory, baseline_path, task = sys.argv[1:4]
-    figures = read(directory)
+    output, baseline_path, task = sys.argv[1:4]
+    figures = read(output)
     if not figures:
-        raise SystemExit("bench_compare: the benchmark tool left no figures")
+        raise SystemExit("bench_compare: the benchmarks printed no figures")
     if task == "update":
         pathlib.Path(baseline_path).write_text(json.dumps(dict(sorted(figures.items())), indent=1) + "\n")
     baseline = json.loads(pathlib.Path(baseline_path).read_text())

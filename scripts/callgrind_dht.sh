@@ -14,7 +14,12 @@ source "$(dirname "$0")/lib.sh"
 few=2000
 many=12000
 out=$ROOT/out/callgrind
-mkdir -p "$out"
+mkdir -p "$out" "$WORK/bin"
+# Valgrind gives up on some of the debug information of a Swift binary; the names of functions are kept.
+for binary in svc-dht svc-overlay; do
+    objcopy --strip-debug "$BIN/$binary" "$WORK/bin/$binary"
+done
+BIN=$WORK/bin
 PATIENCE=${PATIENCE:-60}
 
 # instructions OP REQUESTS: of a whole life that serves that many.

@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=$(scripts/venv.sh)
 
-swift format lint --strict -r Sources Tests Fuzz/Sources Package.swift Fuzz/Package.swift
+swift format lint --strict -r Sources Tests Fuzz/Sources Benchmarks/Benchmarks Package.swift Fuzz/Package.swift \
+    Benchmarks/Package.swift
 scripts/check_layers.py
 "$tools/shellcheck" --external-sources --source-path=SCRIPTDIR scripts/*.sh .ci/run
 "$tools/python" scripts/make_vectors.py --check
