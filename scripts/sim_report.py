@@ -164,7 +164,8 @@ def partition(short):
         [*fields, "records_lost", "table_neighbours_known"],
         [(row.label, text, check) for row in rows for text, check in (
             ("every lookup finds after two minutes", lambda m, _: m["lookup_success_after"] == 1),
-            ("no record lost", lambda m, _: m["records_lost"] == 0))])  # fmt: skip
+            ("no record lost", lambda m, _: m["records_lost"] == 0),
+            ("tables know 99 % of their neighbours", lambda m, _: m["table_neighbours_known"] >= 0.99))])  # fmt: skip
 
 
 def hubs(short):
