@@ -6,8 +6,8 @@ import DhtLoop
 extension Simulation {
     /// Opens sessions to the nearest contacts of a `Nodes` that just came, as a transport could that reads it.
     func dialAhead(_ payload: UnsafeRawBufferPointer, at site: Int) {
-        guard let view = try? adversary.decoder.decode(payload), case .nodes = view.message else { return }
-        for contact in adversary.decoder.contacts.prefix(config.sessions.dialAhead) {
+        guard let view = try? scribe.decoder.decode(payload), case .nodes = view.message else { return }
+        for contact in scribe.decoder.contacts.prefix(config.sessions.dialAhead) {
             guard let endpoint = endpoints.find(contact.at.bytes(in: payload)),
                 let overlay = self.site(at: endpoint), overlay != site
             else { continue }

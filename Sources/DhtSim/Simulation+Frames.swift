@@ -236,7 +236,7 @@ extension Simulation {
 
     private func sayUnreachable(_ payload: UnsafeRawBufferPointer, overlay: Int, to site: Int) {
         traffic.unreachable += 1
-        guard let answer = adversary.unreachable(answering: payload) else { return }
+        guard let answer = scribe.unreachable(answering: payload) else { return }
         answer.withUnsafeBytes { sendDown($0, from: overlay, to: site, origin: overlay, isReply: true) }
     }
 

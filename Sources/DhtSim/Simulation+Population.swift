@@ -37,7 +37,7 @@ extension Simulation {
         let hubs = config.nodes.hubs
         let site = newSite(home: hubs > 0 ? chance.below(hubs) : number)
         sites[site].isAdversary = isAdversary
-        if isAdversary { adversary.sites.append(site) }
+        if isAdversary { adversaries.sites.append(site) }
         sites[site].isSlow = chance.happens(config.faults.stragglers)
         sites[site].half = chance.word() & 1 == 1
         sites[site].id = newID(isAdversary: isAdversary)

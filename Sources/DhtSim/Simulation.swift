@@ -35,7 +35,8 @@ public final class Simulation {
     var traffic = Traffic()
     var workload: Workload
     var measurements = Measurements()
-    var adversary = Adversary()
+    var scribe = Scribe()
+    var adversaries = Adversaries()
     var publisher = Publisher()
     /// Nodes that callers may use: up, and no adversaries.
     var callers: [Int] = []

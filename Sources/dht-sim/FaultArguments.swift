@@ -1,4 +1,4 @@
-// RO:WHAT  Arguments that say what goes wrong, and what the network and its sessions are like.
+// RO:WHAT  Arguments that say what goes wrong.
 // RO:WHY   Every fault has a name and is off unless asked for.
 
 import ArgumentParser
@@ -53,48 +53,4 @@ struct FaultArguments: ParsableArguments {
         config.faults.adversaryFraction = adversaryFraction
         config.faults.floodRate = floodRps
     }
-}
-
-struct NetworkArguments: ParsableArguments {
-    @Option(help: "One-way latency that nothing is below, in milliseconds.")
-    var floorMs = 10.0
-    @Option(help: "10th percentile of one-way latency, in milliseconds.")
-    var p10Ms = 20.0
-    @Option(help: "90th percentile of one-way latency, in milliseconds.")
-    var p90Ms = 60.0
-    @Option(help: "A packet takes up to this share longer than its pair's base.")
-    var jitter = 0.1
-    @Option(help: "Kilobits a second of one session, each way; 0: no limit.")
-    var sessionKbps = 0
-    @Option(help: "Seconds after which an unused session is closed.")
-    var sessionIdleS = 120.0
-    @Option(help: "Sessions that one node may have dialled.")
-    var sessionCap = 256
-    @Option(help: "TCP fast open: \(FastOpen.names).")
-    var fastOpen = FastOpen.off
-    @Flag(help: "Use sessions that the other side opened, too.")
-    var bidirectional = false
-    @Option(help: "Every so many seconds, dial the contacts of the table and keep those sessions; 0: never.")
-    var warmS = 0.0
-    @Option(help: "Dial so many contacts of a reply at once.")
-    var dialAhead = 0
-
-    func fill(_ config: inout SimConfig) {
-        config.network.floorMs = floorMs
-        config.network.p10Ms = p10Ms
-        config.network.p90Ms = p90Ms
-        config.network.jitter = jitter
-        config.network.sessionKbps = sessionKbps
-        config.sessions.idleSeconds = sessionIdleS
-        config.sessions.cap = sessionCap
-        config.sessions.fastOpen = fastOpen
-        config.sessions.isBidirectional = bidirectional
-        config.sessions.warmSeconds = warmS
-        config.sessions.dialAhead = dialAhead
-    }
-}
-
-extension CaseIterable where Self: RawRepresentable, RawValue == String {
-    /// The values, for a help text.
-    static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }

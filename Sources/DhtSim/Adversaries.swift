@@ -1,35 +1,17 @@
-// RO:WHAT  Adversary: nodes that joined honestly and then turn: silent, lying, Sybil, forging or flooding.
-// RO:WHY   They speak with the real encoder, so that what they say is judged by the real decoder.
+// RO:WHAT  Adversaries: nodes that joined honestly and then turn: silent, lying, Sybil, forging or flooding.
+// RO:WHY   A DHT is open: what it is worth shows only among those who do not play by the rules.
 // RO:INTERACTS  Simulation.deliver asks `misbehaves` before a payload reaches the node.
 
 import DhtLoop
 
-/// The adversaries' common means; the switches' too, for the one message they write themselves.
-struct Adversary: ~Copyable {
+/// Who they are, and what they make up.
+struct Adversaries {
     /// Made-up endpoints, at none of which anybody is (RFC 5737).
     static let madeUpEndpoints = 1024
 
-    var decoder = EnvelopeDecoder()
-    var buffer = ByteBuffer(capacity: 4096)
     var nowhere: [EndpointID] = []
     /// All adversaries there ever were.
     var sites: [Int] = []
-
-    /// What a switch says when nobody holds the id to which `payload` goes; nil when nothing is to be said.
-    mutating func unreachable(answering payload: UnsafeRawBufferPointer) -> [UInt8]? {
-        guard let view = try? decoder.decode(payload) else { return nil }
-        if case .unreachable = view.message { return nil }
-        begin(src: .zero, at: UnsafeRawBufferPointer(start: nil, count: 0), answering: view)
-        buffer.appendUnreachable(node: view.dst)
-        return Array(buffer.bytes)
-    }
-
-    /// Begins the answer to `request`.
-    mutating func begin(src: NodeID, at: UnsafeRawBufferPointer, answering request: EnvelopeView) {
-        buffer.clear()
-        EnvelopeEncoder(src: src, at: at, net: request.net)
-            .begin(&buffer, dst: request.src, rpc: request.rpc)
-    }
 }
 
 extension Simulation {
@@ -41,7 +23,7 @@ extension Simulation {
         _ payload: UnsafeRawBufferPointer, at site: Int, over endpoint: EndpointID, origin: Int
     ) -> Bool {
         if config.faults.adversary == .silent { return true }
-        guard let request = try? adversary.decoder.decode(payload) else { return false }
+        guard let request = try? scribe.decoder.decode(payload) else { return false }
         let link = Link(endpoint: endpoint, token: UInt64(origin) + 1)
         switch (config.faults.adversary, request.message) {
         case (.liar, .findNode(let target)), (.liar, .get(let target, _)):
@@ -50,7 +32,7 @@ extension Simulation {
             answer(request, from: site, over: link) { appendSybils() }
         case (.liar, .put(let record)), (.sybil, .put(let record)):
             answer(request, from: site, over: link) {
-                adversary.buffer.appendStored(ok: true, code: "", ttlSeconds: record.ttlSeconds)
+                scribe.buffer.appendStored(ok: true, code: "", ttlSeconds: record.ttlSeconds)
             }
         case (.forger, .get(let key, _)):
             answer(request, from: site, over: link) { appendForgery(of: key) }
@@ -62,21 +44,21 @@ extension Simulation {
     private func answer(
         _ request: EnvelopeView, from site: Int, over link: Link, _ append: () -> Void
     ) {
-        adversary.begin(src: sites[site].id, at: endpoints.bytes(sites[site].endpoint), answering: request)
+        scribe.begin(src: sites[site].id, at: endpoints.bytes(sites[site].endpoint), answering: request)
         append()
         // The buffer may be used again on the way through a switch.
-        let bytes = Array(adversary.buffer.bytes)
+        let bytes = Array(scribe.buffer.bytes)
         bytes.withUnsafeBytes { reply($0, from: site, over: link) }
     }
 
     /// K contacts: every other one made up and near the target, the rest real and anywhere.
     private func appendLies(about target: NodeID) {
         let prefix = 64 - config.nodes.count.leadingZeroBitCount + 4
-        adversary.buffer.beginNodes(count: config.nodes.k)
+        scribe.buffer.beginNodes(count: config.nodes.k)
         for index in 0..<config.nodes.k {
             if index % 2 == 0 {
                 let id = target.random(sharingPrefix: prefix + index % 16, using: &chance.generator)
-                adversary.buffer.appendContact(id, at: endpoints.encoded(madeUpEndpoint()))
+                scribe.buffer.appendContact(id, at: endpoints.encoded(madeUpEndpoint()))
             } else {
                 appendContact(of: callers[chance.below(callers.count)])
             }
@@ -84,30 +66,30 @@ extension Simulation {
     }
 
     private func madeUpEndpoint() -> EndpointID {
-        if adversary.nowhere.isEmpty {
-            adversary.nowhere = (0..<Adversary.madeUpEndpoints).compactMap { number in
+        if adversaries.nowhere.isEmpty {
+            adversaries.nowhere = (0..<Adversaries.madeUpEndpoints).compactMap { number in
                 endpoints.intern("192.0.2.\(number & 255):\(9000 + number >> 8)")
             }
         }
-        return adversary.nowhere[chance.below(adversary.nowhere.count)]
+        return adversaries.nowhere[chance.below(adversaries.nowhere.count)]
     }
 
     /// K of the adversary's own kind.
     private func appendSybils() {
-        let known = adversary.sites.count
+        let known = adversaries.sites.count
         let count = min(config.nodes.k, known)
         let first = chance.below(known)
-        adversary.buffer.beginNodes(count: count)
-        for index in 0..<count { appendContact(of: adversary.sites[(first + index) % known]) }
+        scribe.buffer.beginNodes(count: count)
+        for index in 0..<count { appendContact(of: adversaries.sites[(first + index) % known]) }
     }
 
     private func appendContact(of site: Int) {
-        adversary.buffer.appendContact(sites[site].id, at: endpoints.encoded(sites[site].endpoint))
+        scribe.buffer.appendContact(sites[site].id, at: endpoints.encoded(sites[site].endpoint))
     }
 
     private func appendForgery(of key: Key) {
         Self.forgedValue.withUnsafeBytes { value in
-            adversary.buffer.beginFound(
+            scribe.buffer.beginFound(
                 key: key, seq: UInt64.max, ttlSeconds: 86_400, value: value, contacts: 0)
         }
     }
