@@ -12,8 +12,8 @@ BIN := .build/release
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
-.PHONY: help setup build run demo test roundtrip outage echo client badinput idle startup valgrind prometheus fuzz \
-	lint fmt vectors install clean
+.PHONY: help setup build run demo test roundtrip outage echo client badinput idle startup valgrind prometheus \
+	lifecycle systemd page pagetest man fuzz lint fmt vectors install clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,18 @@ valgrind: build ## A round trip under memcheck
 prometheus: build ## Debian's Prometheus scrapes two nodes; promtool checks pages and alert rules
 	@scripts/prometheus_dht.sh
 
+lifecycle: build ## Reload, graceful stop, token: a node as its supervisor sees it
+	@scripts/lifecycle_dht.sh
+
+systemd: ## The units as systemd judges them
+	@scripts/systemd_dht.sh
+
+page: ## Embeds web/page.html anew
+	@scripts/make_page.py
+
+pagetest: build ## The page in headless Chromium; its screenshots go to docs/img
+	@scripts/page_dht.sh
+
 fuzz: ## Bytes from strangers, SECONDS_PER_FUZZ_TARGET (60) seconds for each target
 	@scripts/fuzz.sh $(SECONDS_PER_FUZZ_TARGET)
 
@@ -72,8 +84,21 @@ fmt: ## Formats the Swift sources in place
 vectors: ## Writes the golden vectors anew
 	@"$$(scripts/venv.sh)/python" scripts/make_vectors.py
 
-install: build ## Copies the binaries to $(PREFIX)/bin
+man: ## Manual pages in out/man, out of the commands' own help
+	@mkdir -p out/man
+	@swift package --allow-writing-to-directory out/man generate-manual --multi-page --output-directory out/man \
+		>out/man.log 2>&1 || { tail -n 20 out/man.log >&2; exit 1; }
+
+SHARE = $(DESTDIR)$(PREFIX)/share
+install: build man ## Binaries, manual pages and completions under $(PREFIX)
 	@install -D -t $(DESTDIR)$(PREFIX)/bin $(BIN)/svc-dht $(BIN)/svc-overlay
+	@install -D -m 644 -t $(SHARE)/man/man1 out/man/*.1
+	@install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	@for program in svc-dht svc-overlay; do \
+		$(BIN)/$$program --generate-completion-script bash >$(SHARE)/bash-completion/completions/$$program; \
+		$(BIN)/$$program --generate-completion-script zsh >$(SHARE)/zsh/site-functions/_$$program; \
+		$(BIN)/$$program --generate-completion-script fish >$(SHARE)/fish/vendor_completions.d/$$program.fish; \
+	done
 
 clean: ## Removes everything that was built
 	@rm -rf .build Fuzz/.build .venv-tools out

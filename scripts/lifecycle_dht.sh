@@ -28,7 +28,7 @@ ok "SIGHUP: level and watermark at once, K with a restart, nonsense not at all"
 
 # Only "localhost" is known without asking: in capitals it is a name, which c-ares finds without a network.
 RON_DHT_BOOTSTRAP=LOCALHOST:${OVERLAY[hub]##*:} start_node named ""
-await "a node finds its hub by name" ready named
+await "a node finds its hub by name" logs named '"overlay_up","peer":"LOCALHOST'
 stop named
 ok "names: bootstrap by name"
 

@@ -14,7 +14,10 @@ struct SvcDht: ParsableCommand {
             configuration; 3 could not bind; 4 could not reach the node.
             """,
         version: versionText,
-        subcommands: [Run.self, Put.self, Get.self, Status.self, ShowConfig.self],
+        subcommands: [
+            Run.self, Put.self, Get.self, Delete.self, Provide.self, Find.self, Ping.self, Status.self,
+            Table.self, Explain.self, ShowConfig.self,
+        ],
         defaultSubcommand: Run.self)
 
     private static var versionText: String {

@@ -101,6 +101,10 @@ final class NodeService: CallOwner, NodeBackend, DrainOwner {
         admin?.complete(ticket, ProvidersOutcome.refused(.unsupported), nowUs: nowUs)
     }
 
+    func startPing(_ id: NodeID, ticket: AdminTicket, nowUs: UInt64) {
+        admin?.complete(ticket, PingOutcome.refused(.unsupported), nowUs: nowUs)
+    }
+
     func startExplain(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
         admin?.complete(ticket, ExplainOutcome.refused(.unsupported), nowUs: nowUs)
     }
