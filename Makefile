@@ -13,7 +13,7 @@ PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
 .PHONY: help setup build run demo test roundtrip outage echo client badinput idle startup valgrind prometheus \
-	lifecycle systemd page pagetest man fuzz lint fmt vectors install clean
+	lifecycle openapi systemd page pagetest man fuzz lint fmt vectors install clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ prometheus: build ## Debian's Prometheus scrapes two nodes; promtool checks page
 
 lifecycle: build ## Reload, graceful stop, token: a node as its supervisor sees it
 	@scripts/lifecycle_dht.sh
+
+openapi: build ## schemathesis holds a live node against docs/openapi.yaml
+	@scripts/openapi_dht.sh
 
 systemd: ## The units as systemd judges them
 	@scripts/systemd_dht.sh
