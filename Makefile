@@ -87,10 +87,12 @@ fmt: ## Formats the Swift sources in place
 vectors: ## Writes the golden vectors anew
 	@"$$(scripts/venv.sh)/python" scripts/make_vectors.py
 
-man: ## Manual pages in out/man, out of the commands' own help
+man: build ## Manual pages in out/man, out of the commands' own help
 	@mkdir -p out/man
-	@swift package --allow-writing-to-directory out/man generate-manual --multi-page --output-directory out/man \
-		>out/man.log 2>&1 || { tail -n 20 out/man.log >&2; exit 1; }
+	@swift build --product generate-manual >out/man.log 2>&1 || { tail -n 20 out/man.log >&2; exit 1; }
+	@for program in svc-dht svc-overlay; do \
+		.build/debug/generate-manual-tool $(BIN)/$$program --multi-page --output-directory out/man; \
+	done
 
 SHARE = $(DESTDIR)$(PREFIX)/share
 install: build man ## Binaries, manual pages and completions under $(PREFIX)
