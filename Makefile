@@ -19,8 +19,8 @@ PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
 .PHONY: help setup build run demo test roundtrip outage echo client badinput idle startup alloc bench bench-compare \
-	soak perf callgrind valgrind prometheus fuzz lint fmt \
-	vectors install clean
+	soak perf callgrind valgrind prometheus lifecycle openapi systemd page pagetest man fuzz lint fmt vectors \
+	install clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,21 @@ valgrind: build ## A round trip under memcheck
 prometheus: build ## Debian's Prometheus scrapes two nodes; promtool checks pages and alert rules
 	@scripts/prometheus_dht.sh
 
+lifecycle: build ## Reload, graceful stop, token: a node as its supervisor sees it
+	@scripts/lifecycle_dht.sh
+
+openapi: build ## schemathesis holds a live node against docs/openapi.yaml
+	@scripts/openapi_dht.sh
+
+systemd: ## The units as systemd judges them
+	@scripts/systemd_dht.sh
+
+page: ## Embeds web/page.html anew
+	@scripts/make_page.py
+
+pagetest: build ## The page in headless Chromium; its screenshots go to docs/img
+	@scripts/page_dht.sh
+
 fuzz: ## Bytes from strangers, SECONDS_PER_FUZZ_TARGET (60) seconds for each target
 	@scripts/fuzz.sh $(SECONDS_PER_FUZZ_TARGET)
 
@@ -99,8 +114,23 @@ fmt: ## Formats the Swift sources in place
 vectors: ## Writes the golden vectors anew
 	@"$$(scripts/venv.sh)/python" scripts/make_vectors.py
 
-install: build ## Copies the binaries to $(PREFIX)/bin
+man: build ## Manual pages in out/man, out of the commands' own help
+	@mkdir -p out/man
+	@swift build --product generate-manual >out/man.log 2>&1 || { tail -n 20 out/man.log >&2; exit 1; }
+	@for program in svc-dht svc-overlay; do \
+		.build/debug/generate-manual-tool $(BIN)/$$program --multi-page --output-directory out/man; \
+	done
+
+SHARE = $(DESTDIR)$(PREFIX)/share
+install: build man ## Binaries, manual pages and completions under $(PREFIX)
 	@install -D -t $(DESTDIR)$(PREFIX)/bin $(BIN)/svc-dht $(BIN)/svc-overlay
+	@install -D -m 644 -t $(SHARE)/man/man1 out/man/*.1
+	@install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	@for program in svc-dht svc-overlay; do \
+		$(BIN)/$$program --generate-completion-script bash >$(SHARE)/bash-completion/completions/$$program; \
+		$(BIN)/$$program --generate-completion-script zsh >$(SHARE)/zsh/site-functions/_$$program; \
+		$(BIN)/$$program --generate-completion-script fish >$(SHARE)/fish/vendor_completions.d/$$program.fish; \
+	done
 
 clean: ## Removes everything that was built
 	@rm -rf .build Fuzz/.build .venv-tools out

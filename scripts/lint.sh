@@ -7,6 +7,7 @@ tools=$(scripts/venv.sh)
 swift format lint --strict -r Sources Tests Fuzz/Sources Benchmarks/Benchmarks Package.swift Fuzz/Package.swift \
     Benchmarks/Package.swift
 scripts/check_layers.py
+scripts/make_page.py --check
 "$tools/shellcheck" --external-sources --source-path=SCRIPTDIR scripts/*.sh .ci/run
 "$tools/python" scripts/make_vectors.py --check
 "$tools/python" scripts/check_cddl.py

@@ -56,7 +56,7 @@ extension Simulation {
         let pending = machine.pending.remove(at: index)
         switch result {
         case .get(let result): gotten(result, pending, site)
-        case .providers: break
+        case .providers, .ping: break
         case .put(let result):
             if result.acks > 0 { workload.acked(pending.record, isMeasured: pending.isMeasured) }
             if pending.isMeasured { stored(result) }

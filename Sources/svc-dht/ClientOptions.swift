@@ -1,5 +1,5 @@
 // RO:WHAT  What every client command takes: which node, which output, how long to wait.
-// RO:CONFIG  RON_DHT_ADDR
+// RO:CONFIG  RON_DHT_ADDR, RON_DHT_TOKEN_FILE
 
 import ArgumentParser
 import DhtLoop
@@ -13,6 +13,9 @@ struct ClientOptions: ParsableArguments {
     var json = false
     @Option(help: "Seconds to wait for the node.")
     var timeout = 30
+
+    @Option(help: "File with the token that the node wants for writes. (RON_DHT_TOKEN_FILE)")
+    var tokenFile: String?
 
     func validate() throws {
         guard (1...3600).contains(timeout) else { throw ValidationError("--timeout: 1 to 3600 seconds") }
@@ -28,5 +31,23 @@ struct ClientOptions: ParsableArguments {
         return variable.isEmpty ? Self.defaultNode : variable
     }
 
-    var client: HttpClient { HttpClient(address: address, timeoutSeconds: timeout) }
+    /// First line of the token file; nil without one.
+    private var token: String? {
+        let path = tokenFile ?? ProcessEnvironment.variables()["RON_DHT_TOKEN_FILE"]
+        return path.flatMap { FileContent.text($0) }.map { String($0.prefix { !$0.isNewline }) }
+    }
+
+    /// The answer of a request that must succeed: prints it with --json, and ends the command when it is a refusal.
+    func expect(_ reply: HttpReply) throws(CommandFailure) -> JsonValue {
+        if json { Console.write(reply.body) }
+        guard (200..<300).contains(reply.status), let answer = reply.json else {
+            throw CommandFailure(code: .failed, message: json ? "" : reply.complaint)
+        }
+        return answer
+    }
+
+    /// Prints a line for people; nothing with --json.
+    func say(_ text: String) { if !json { Console.line(text) } }
+
+    var client: HttpClient { HttpClient(address: address, timeoutSeconds: timeout, token: token) }
 }

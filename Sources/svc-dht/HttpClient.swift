@@ -13,14 +13,23 @@ struct HttpClient {
 
     let address: String
     let timeoutSeconds: Int
+    /// Sent as a bearer token; nil for none.
+    let token: String?
 
     /// Sends a request and returns its answer. Throws when no node gives one.
-    func send(_ method: String, _ target: String, body: [UInt8] = []) throws(CommandFailure) -> HttpReply {
+    func send(
+        _ method: String, _ target: String, headers: [String] = [], body: [UInt8] = []
+    ) throws(CommandFailure) -> HttpReply {
         let socket = try connect()
         defer { close(socket) }
         var request = Array("\(method) \(target) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n".utf8)
+        let own = headers + (token.map { ["Authorization: Bearer \($0)"] } ?? [])
+        for header in own { request += Array("\(header)\r\n".utf8) }
         request += Array("Content-Length: \(body.count)\r\n\r\n".utf8) + body
         write(request, to: socket)
+        guard Progress.wait(for: socket, seconds: timeoutSeconds, telling: "\(method) \(target)") else {
+            throw unreachable("no answer in \(timeoutSeconds) s")
+        }
         guard let received = FileContent.bytes(descriptor: socket, limit: Self.maxAnswerBytes) else {
             let reason =
                 errno == EAGAIN ? "no answer in \(timeoutSeconds) s" : String(cString: strerror(errno))

@@ -58,7 +58,7 @@ struct ServerProbe {
 
     private func readAdmin(into reading: inout Reading) throws(CommandFailure) {
         guard let admin else { return }
-        let page = try HttpClient(address: admin, timeoutSeconds: 5).send("GET", "/metrics").text
+        let page = try HttpClient(address: admin, timeoutSeconds: 5, token: nil).send("GET", "/metrics").text
         reading.drops = Self.dropFamilies.reduce(0) { $0 + Self.sum(of: $1, in: page) }
         reading.served = Self.sum(of: "dht_rpcs_total", in: page) { $0.contains("code=\"served\"") }
     }

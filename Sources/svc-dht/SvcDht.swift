@@ -15,7 +15,8 @@ struct SvcDht: ParsableCommand {
             """,
         version: versionText,
         subcommands: [
-            Run.self, Put.self, Get.self, Status.self, ShowConfig.self, Bench.self, BenchCore.self,
+            Run.self, Put.self, Get.self, Delete.self, Provide.self, Find.self, Ping.self, Status.self,
+            Table.self, Explain.self, ShowConfig.self, Bench.self, BenchCore.self,
         ],
         defaultSubcommand: Run.self)
 

@@ -102,6 +102,24 @@ extension AdminAnswers {
         send(.ok, exchange)
     }
 
+    /// 200 with the round trip, 404 for a node that nobody knows, 504 for one that is silent.
+    func pinged(_ outcome: PingOutcome, _ exchange: HttpExchange) {
+        begin()
+        json.field("id", exchange.key.description)
+        switch outcome {
+        case .answered(let endpoint, let rttUs):
+            json.field("endpoint", endpoint)
+            json.field("rtt_ms", Double(rttUs) / 1000)
+            send(.ok, exchange)
+        case .timedOut:
+            write(error: "timed out", hint: "the node is known, and did not answer")
+            send(.gatewayTimeout, exchange)
+        case .unknown, .refused:
+            write(error: "not found", hint: "nobody who was asked knows a node with this id")
+            send(.notFound, exchange)
+        }
+    }
+
     /// An array, as the original's.
     func records(_ records: [RecordSummary], _ exchange: HttpExchange) {
         json.clear()

@@ -244,6 +244,12 @@ extension AdminAnswers {
         send(.badRequest, exchange)
     }
 
+    func badId(_ exchange: HttpExchange) {
+        begin()
+        write(error: "bad id", hint: "a node id has 64 hexadecimal digits")
+        send(.badRequest, exchange)
+    }
+
     func badLimit(_ exchange: HttpExchange) {
         begin()
         write(error: "bad limit", hint: "a whole number, 1 or more")

@@ -21,6 +21,8 @@ public protocol NodeBackend: AdminBackend {
     func startProvide(_ request: ProvideRequest, ticket: AdminTicket, nowUs: UInt64)
     /// Looks for at most `limit` providers of `key`.
     func startFindProviders(_ key: Key, limit: Int, ticket: AdminTicket, nowUs: UInt64)
+    /// Asks the node `id` for a sign of life, wherever the routing table or a lookup finds it.
+    func startPing(_ id: NodeID, ticket: AdminTicket, nowUs: UInt64)
     /// Gets `key` and keeps book of the lookup.
     func startExplain(_ key: Key, ticket: AdminTicket, nowUs: UInt64)
 

@@ -70,6 +70,7 @@ final class AdminRoutes: HttpHandler {
         case .debugList: debugList(node, exchange, nowUs: nowUs)
         case .provide: provide(node, exchange, nowUs: nowUs)
         case .findProviders: findProviders(node, parameter, exchange, nowUs: nowUs)
+        case .ping: ping(node, parameter, exchange, nowUs: nowUs)
         case .lookup: lookUp(node, exchange, nowUs: nowUs)
         case .getValue, .putValue, .deleteValue, .explain:
             guard takeKey(parameter, exchange) else { return }
@@ -138,6 +139,16 @@ final class AdminRoutes: HttpHandler {
         guard let limit = takeLimit(exchange, most: Self.maxProviders) else { return }
         exchange.key = key
         node.startFindProviders(key, limit: limit, ticket: exchange.ticket, nowUs: nowUs)
+    }
+
+    private func ping(
+        _ node: any NodeBackend, _ parameter: UnsafeRawBufferPointer, _ exchange: HttpExchange, nowUs: UInt64
+    ) {
+        guard let id = NodeID(hex: String(decoding: parameter, as: UTF8.self)) else {
+            return answers.badId(exchange)
+        }
+        exchange.key = id
+        node.startPing(id, ticket: exchange.ticket, nowUs: nowUs)
     }
 
     private func lookUp(_ node: any NodeBackend, _ exchange: HttpExchange, nowUs: UInt64) {
@@ -225,6 +236,12 @@ final class AdminRoutes: HttpHandler {
         case .done(let report): answers.providers(report, exchange)
         case .refused(let refusal): answers.refused(refusal, exchange)
         }
+    }
+
+    /// Answers a ping that was started.
+    func complete(_ exchange: HttpExchange, _ outcome: PingOutcome) {
+        if case .refused(let refusal) = outcome { return answers.refused(refusal, exchange) }
+        answers.pinged(outcome, exchange)
     }
 
     /// Answers an explained lookup that was started.

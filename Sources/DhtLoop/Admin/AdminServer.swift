@@ -82,6 +82,11 @@ public final class AdminServer: EventSource {
         complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
     }
 
+    /// Answers the ping that `ticket` names.
+    public func complete(_ ticket: AdminTicket, _ outcome: PingOutcome, nowUs: UInt64) {
+        complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
+    }
+
     /// Answers the explained lookup that `ticket` names.
     public func complete(_ ticket: AdminTicket, _ outcome: ExplainOutcome, nowUs: UInt64) {
         complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }

@@ -49,6 +49,15 @@ public struct ProvidersReport: Sendable {
     }
 }
 
+/// How a ping ended.
+public enum PingOutcome: Sendable {
+    case answered(endpoint: String, rttUs: UInt64)
+    /// Nobody could say where that node is.
+    case unknown
+    case timedOut
+    case refused(CallRefusal)
+}
+
 /// How an explained lookup ended.
 public enum ExplainOutcome: Sendable {
     case done(ExplainReport)

@@ -36,6 +36,17 @@ enum NodeUri {
     }
 }
 
+/// The body of a provide, as clients send it.
+public func provideBody(cid: String, node: String, ttlSeconds: UInt32?) -> [UInt8] {
+    var json = JsonWriter()
+    json.beginObject()
+    json.field("cid", cid)
+    json.field("node", node)
+    if let ttlSeconds { json.field("ttl_secs", ttlSeconds) }
+    json.endObject()
+    return [UInt8](json.bytes)
+}
+
 /// What is wrong with a body.
 enum ProvideFault: Error, Equatable {
     /// Not `application/json`.

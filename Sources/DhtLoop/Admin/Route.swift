@@ -17,6 +17,7 @@ enum RouteAction: Equatable {
     case findProviders
     case lookup
     case explain
+    case ping
     case stats
     case routing
     case debugList
@@ -50,6 +51,7 @@ struct Route: Sendable {
         Route(.get, "/dht/find_providers/", parameter: true, .findProviders),
         Route(.get, "/dht/lookup", .lookup),
         Route(.get, "/dht/explain/", parameter: true, .explain),
+        Route(.get, "/dht/ping/", parameter: true, .ping),
         Route(.get, "/dht/stats", .stats),
         Route(.get, "/dht/routing", .routing),
         Route(.get, "/dht/_debug/list", .debugList),

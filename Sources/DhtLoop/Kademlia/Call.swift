@@ -91,11 +91,27 @@ public struct ProvidersResult: Equatable, Sendable {
     public var isComplete: Bool
 }
 
+/// How a search for one node ended.
+public struct PingResult: Equatable, Sendable {
+    public enum Outcome: Equatable, Sendable {
+        case answered(at: EndpointID, rttUs: UInt64)
+        /// Nobody could say where it is.
+        case unknown
+        /// It is known, and does not answer; or the deadline cut the search.
+        case timedOut
+    }
+
+    public var outcome: Outcome
+    public var hops = 0
+    public var elapsedUs: UInt64 = 0
+}
+
 /// How a call ended.
 public enum CallResult: Equatable, Sendable {
     case put(PutResult)
     case get(GetResult)
     case providers(ProvidersResult)
+    case ping(PingResult)
 }
 
 /// A version of a record, as a search has met it.
@@ -117,7 +133,7 @@ struct Version {
 
 /// A call in progress. Pooled: its arrays keep their memory from call to call.
 final class Call {
-    enum Kind { case get, put, provide, findProviders, lookAround }
+    enum Kind { case get, put, provide, findProviders, ping, lookAround }
 
     var id = CallID(slot: 0, generation: 0)
     var kind = Kind.get

@@ -11,6 +11,23 @@ extension DhtNode {
         walk(call, nowUs)
     }
 
+    /// Starts to find the node `id` and to ask it something: a walk towards it that ends when it answers.
+    ///
+    /// - Returns: nil when `maxCalls` are in progress.
+    public mutating func ping(_ id: NodeID, nowUs: UInt64) -> CallID? {
+        guard let call = openCall(.ping, target: id, nowUs) else { return nil }
+        let callID = call.id
+        walk(call, nowUs)
+        return callID
+    }
+
+    private mutating func finishPing(_ call: Call, _ outcome: PingResult.Outcome, _ nowUs: UInt64) {
+        let hops = call.lookup.hop(of: call.lookup.target)
+        outbox.finish(
+            call.id, .ping(PingResult(outcome: outcome, hops: hops, elapsedUs: nowUs - call.startUs)))
+        close(call)
+    }
+
     /// A call with its deadline armed; nil when too many are in progress.
     mutating func openCall(_ kind: Call.Kind, target: NodeID, _ nowUs: UInt64) -> Call? {
         guard let call = calls.open(kind, nowUs: nowUs) else {
@@ -48,7 +65,7 @@ extension DhtNode {
             switch call.kind {
             case .get: .get
             case .findProviders: .findProviders
-            case .put, .provide, .lookAround: .findNode
+            case .put, .provide, .ping, .lookAround: .findNode
             }
         guard let start = beginRequest(op, to: peer.contact, .lookup(call.id), nowUs) else { return false }
         switch op {
@@ -81,6 +98,8 @@ extension DhtNode {
             tookVersion(call, record, in: payload, from: rpc, nowUs)
         case .providers where call.kind == .findProviders:
             tookProviders(call, in: payload, from: rpc, nowUs)
+        case .nodes where call.kind == .ping && rpc.dst == call.lookup.target:
+            finishPing(call, .answered(at: rpc.endpoint, rttUs: nowUs - rpc.sentUs), nowUs)
         case .nodes:
             tookContacts(call, in: payload, from: rpc)
             proceed(call, nowUs)
@@ -118,6 +137,8 @@ extension DhtNode {
         case .put, .provide: beginStoring(call, nowUs)
         case .get: searchedAll(call, nowUs)
         case .findProviders: finishFind(call, isComplete: !call.isUnanswered, nowUs)
+        case .ping:
+            finishPing(call, call.lookup.hop(of: call.lookup.target) > 0 ? .timedOut : .unknown, nowUs)
         case .lookAround:
             close(call)
             lookedAround(nowUs)
@@ -131,6 +152,7 @@ extension DhtNode {
         switch call.kind {
         case .get: searchCut(call, nowUs)
         case .findProviders: finishFind(call, isComplete: false, nowUs)
+        case .ping: finishPing(call, .timedOut, nowUs)
         case .put, .provide:
             if !call.isStoring { settleWanted(call) }
             finishPut(call, nowUs)

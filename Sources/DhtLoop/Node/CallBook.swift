@@ -13,7 +13,7 @@ struct PendingWrite: Equatable {
 struct CallBook {
     /// What was asked.
     enum Kind: Equatable {
-        case put, get, delete, provide, find, explain
+        case put, get, delete, provide, find, explain, ping
         /// A read of the version that a write expects, and then the write.
         case compareAndPut(UInt64, PendingWrite)
         case compareAndDelete(UInt64)
@@ -27,6 +27,7 @@ struct CallBook {
             case .provide: "provide"
             case .find: "find"
             case .explain: "explain"
+            case .ping: "ping"
             }
         }
     }

@@ -103,6 +103,9 @@ public final class NodeHost: PoolOwner {
         begin(node.provide(cid, node: uri, ttlSeconds: ttlSeconds, nowUs: loop.nowUs), ticket)
     }
 
+    /// Starts to find the node `id` and to ask it something.
+    public func ping(_ id: NodeID, ticket: UInt64) -> Bool { begin(node.ping(id, nowUs: loop.nowUs), ticket) }
+
     /// Starts to look for providers of `cid`.
     public func findProviders(_ cid: Key, limit: Int, ticket: UInt64) -> Bool {
         begin(node.findProviders(cid, limit: limit, nowUs: loop.nowUs), ticket)
@@ -257,7 +260,8 @@ private final class Ticker: EventSource {
     private static let nodeTag: UInt32 = 0
     private static let collectionTag: UInt32 = 1
 
-    weak var host: NodeHost?
+    /// Set once, by the host that owns this.
+    unowned(unsafe) var host: NodeHost!
     private let loop: EventLoop
     private var alarm = Alarm()
 
@@ -270,22 +274,22 @@ private final class Ticker: EventSource {
     func scheduleCollection(atUs: UInt64) { _ = loop.schedule(self, atUs: atUs, tag: Self.collectionTag) }
 
     override func timer(tag: UInt32, nowUs: UInt64) {
-        if tag == Self.collectionTag { host?.collectEndpoints(nowUs) }
+        if tag == Self.collectionTag { host.collectEndpoints(nowUs) }
         if tag == Self.nodeTag {
             alarm.fired()
-            host?.tick(nowUs)
+            host.tick(nowUs)
         }
     }
 
     override func endOfTurn(nowUs: UInt64) {
-        guard let host else { return }
         alarm.set(host.node.nextDeadlineUs, on: loop, for: self)
     }
 }
 
 /// The embedded switch's way to the node.
 private final class LocalNodePort: LocalPort {
-    private unowned let host: NodeHost
+    /// The host outlives the switch's use of this port: it detaches it when it shuts down.
+    private unowned(unsafe) let host: NodeHost
 
     init(host: NodeHost) { self.host = host }
 

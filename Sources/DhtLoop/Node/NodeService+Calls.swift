@@ -72,6 +72,15 @@ extension NodeService {
         admin?.complete(ticket, ExplainOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
     }
 
+    func startPing(_ id: NodeID, ticket: AdminTicket, nowUs: UInt64) {
+        if let refusal = refusal(ofWrite: false) {
+            admin?.complete(ticket, PingOutcome.refused(refusal), nowUs: nowUs)
+            return
+        }
+        if begin(.ping, id, ticket, { host.ping(id, ticket: ticket.rawValue) }) { return }
+        admin?.complete(ticket, PingOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
+    }
+
     private func refusePut(_ ticket: AdminTicket, _ refusal: CallRefusal) {
         admin?.complete(ticket, PutOutcome.refused(refusal), nowUs: loop.nowUs)
     }
@@ -139,6 +148,7 @@ extension NodeService {
         case .put(let result): putEnded(call, ticket, result)
         case .get(let result): getEnded(call, ticket, result)
         case .providers(let result): providersEnded(ticket, result)
+        case .ping(let result): pingEnded(ticket, result)
         }
         drain.progressed()
     }
@@ -200,6 +210,18 @@ extension NodeService {
             outcome: result.outcome.label, steps: steps,
             search: SearchReport(hops: result.hops, elapsedUs: result.elapsedUs))
         admin?.complete(ticket, ExplainOutcome.done(report), nowUs: loop.nowUs)
+    }
+
+    private func pingEnded(_ ticket: AdminTicket, _ result: PingResult) {
+        let (word, outcome): (String, PingOutcome) =
+            switch result.outcome {
+            case .answered(let endpoint, let rttUs):
+                ("answered", .answered(endpoint: host.endpoints.text(endpoint), rttUs: rttUs))
+            case .unknown: ("unknown", .unknown)
+            case .timedOut: ("timed_out", .timedOut)
+            }
+        end(ticket, outcome: word, hops: result.hops, elapsedUs: result.elapsedUs)
+        admin?.complete(ticket, outcome, nowUs: loop.nowUs)
     }
 
     private func providersEnded(_ ticket: AdminTicket, _ result: ProvidersResult) {

@@ -57,8 +57,22 @@ extension NodeService {
     }
 
     func records(limit: Int, nowUs: UInt64) -> [RecordSummary] {
-        host.node.recordInfos(limit: limit, nowUs: nowUs).map {
+        let records = host.node.recordInfos(limit: limit, nowUs: nowUs).map {
             RecordSummary(key: $0.key, byteCount: $0.byteCount, seq: $0.seq, leftUs: $0.leftUs)
+        }
+        return records + provided(limit: limit - records.count, nowUs: nowUs)
+    }
+
+    /// Content ids with the providers that this node holds for others.
+    private func provided(limit: Int, nowUs: UInt64) -> [RecordSummary] {
+        host.node.providers.keys.prefix(max(0, limit)).map { key in
+            let entries = host.node.providers.find(key, limit: ProviderStore.perKey, nowUs: nowUs).map {
+                RecordSummary.Entry(
+                    node: String(decoding: $0.node, as: UTF8.self), leftUs: $0.expiresAtUs - nowUs)
+            }
+            let bytes = entries.reduce(0) { $0 + $1.node.utf8.count }
+            return RecordSummary(
+                key: key, byteCount: bytes, seq: 0, leftUs: entries.first?.leftUs ?? 0, entries: entries)
         }
     }
 }

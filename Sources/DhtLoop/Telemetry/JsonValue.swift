@@ -41,6 +41,12 @@ public enum JsonValue: Equatable, Sendable {
         return text
     }
 
+    /// The items of an array.
+    public var items: [JsonValue]? {
+        guard case .array(let items) = self else { return nil }
+        return items
+    }
+
     /// A number that is whole and fits.
     public var integer: Int? {
         guard case .number(let number) = self else { return nil }

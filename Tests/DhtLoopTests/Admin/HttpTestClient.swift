@@ -129,6 +129,7 @@ final class FakeNode: NodeBackend {
     var provides: [ProvideRequest] = []
     var searches: [Search] = []
     var explained: [Key] = []
+    var pinged: [NodeID] = []
     var recordLimits: [Int] = []
     var tickets: [AdminTicket] = []
     var onCall: (AdminTicket) -> Void = { _ in }
@@ -160,6 +161,11 @@ final class FakeNode: NodeBackend {
 
     func startFindProviders(_ key: Key, limit: Int, ticket: AdminTicket, nowUs: UInt64) {
         searches.append(Search(key: key, limit: limit))
+        started(ticket)
+    }
+
+    func startPing(_ id: NodeID, ticket: AdminTicket, nowUs: UInt64) {
+        pinged.append(id)
         started(ticket)
     }
 
@@ -271,6 +277,10 @@ final class TestPort {
     }
 
     func answerAtOnce(_ outcome: ProvidersOutcome) {
+        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
+    }
+
+    func answerAtOnce(_ outcome: PingOutcome) {
         node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
     }
 

@@ -63,6 +63,21 @@ struct NodeRouteTests {
         #expect(port.node.explained == [KeyText.key("a")])
     }
 
+    @Test("ping is 200 with the round trip, 404 for a stranger, 504 for silence, 400 for no id")
+    func ping() throws {
+        let port = try TestPort()
+        port.answerAtOnce(PingOutcome.answered(endpoint: "h:1", rttUs: 1500))
+        #expect(
+            try port.ask("GET", "/dht/ping/\(FakeNode.peer)").text
+                == #"{"id":"\#(FakeNode.peer)","endpoint":"h:1","rtt_ms":1.5}"# + "\n")
+        port.answerAtOnce(PingOutcome.unknown)
+        #expect(try port.ask("GET", "/dht/ping/\(FakeNode.peer)").status == 404)
+        port.answerAtOnce(PingOutcome.timedOut)
+        #expect(try port.ask("GET", "/dht/ping/\(FakeNode.peer)").status == 504)
+        #expect(try port.ask("GET", "/dht/ping/abc").status == 400)
+        #expect(port.node.pinged == [FakeNode.peer, FakeNode.peer, FakeNode.peer])
+    }
+
     @Test("lookup is a wrapped get by query, with the codes 200, 404 and 503")
     func lookup() throws {
         let port = try TestPort()

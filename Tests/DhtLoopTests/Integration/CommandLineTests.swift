@@ -118,6 +118,45 @@ struct CommandLineTests {
         #expect(second.code == 2 && second.errors.hasPrefix("svc-overlay: SVC_OVERLAY_MAX_CONNS: "))
     }
 
+    @Test("delete, provide and find say what became of them, and end with 1 when nothing did")
+    func writes() throws {
+        port.answerAtOnce(.done(.fake(acks: 3)))
+        #expect(try run("delete", "a").text == "deleted \(KeyText.key("a")) on 3 of 3 nodes\n")
+        port.answerAtOnce(.done(.fake(acks: 1)))
+        #expect(try run("delete", "a").code == 1)
+        let cid = ProvideRouteTests.cid
+        port.answerAtOnce(.done(ProvideReport(acks: 1, wanted: 1, ttlSeconds: 9, failures: [])))
+        #expect(try run("provide", cid, "a://b", "--ttl", "5").text == "provided \(cid) by a://b for 9 s\n")
+        #expect(port.node.provides.first?.ttlSeconds == 5)
+        let bad = try run("provide", "b3:x", "a://b")
+        #expect(bad.code == 1 && bad.errors.contains("bad field: cid"))
+        port.answerAtOnce(
+            .done(ProvidersReport(providers: ["a://1", "a://2"], isComplete: true, search: .fake)))
+        #expect(try run("find", cid, "--limit", "2").text == "a://1\na://2\n")
+        #expect(port.node.searches.last?.limit == 2)
+        port.answerAtOnce(.done(ProvidersReport(providers: [], isComplete: true, search: .fake)))
+        let none = try run("find", cid)
+        #expect(none.code == 1 && none.errors == "svc-dht: nobody provides \(cid)\n")
+    }
+
+    @Test("ping, table and explain draw what the node tells, or print it as JSON")
+    func look() throws {
+        port.answerAtOnce(PingOutcome.answered(endpoint: "h:1", rttUs: 1500))
+        #expect(try run("ping", FakeNode.peer.description).text == "\(FakeNode.peer) at h:1: 1.5 ms\n")
+        #expect(try run("ping", "abc").code == 2)
+        let table = try run("table", "--peers").text
+        #expect(table.contains("   4 |####    ") && table.contains("| 2 + 1\n"))
+        #expect(table.contains("127.0.0.1:9700  1.5 ms\n") && table.contains("[::1]:9  -\n"))
+        #expect(JsonValue(try run("table", "--json").output)?["contacts"]?.integer == 2)
+        let step = ExplainReport.Step(
+            peer: FakeNode.peer, endpoint: "h:1", hop: 1, askedAtUs: 500, rttUs: 2500, answer: "nodes",
+            contacts: 20)
+        port.answerAtOnce(.done(ExplainReport(outcome: "not_found", steps: [step], search: .fake)))
+        let explained = try run("explain", "a").text
+        #expect(
+            explained.contains("\(KeyText.key("a")): not_found") && explained.contains("nodes (20 contacts)"))
+    }
+
     @Test("config prints every setting with its source and its clamp, for people and for programs")
     func showConfig() throws {
         let environment = ["DHT_K": "99", "RON_DHT_ADDR": "127.0.0.1:7"]

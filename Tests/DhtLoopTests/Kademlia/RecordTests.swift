@@ -145,6 +145,23 @@ extension DhtNodeTests {
             #expect(later.providers.isEmpty && later.isComplete)
         }
 
+        @Test("a node is found by its id and answers; one that is gone, or never was, is told apart")
+        func ping() throws {
+            let network = tests.cluster(8)
+            let (target, gone) = (network.nodes[6].node.config.id, network.nodes[7].node.config.id)
+            func outcome(_ id: NodeID) throws -> PingResult.Outcome {
+                guard case .ping(let got) = try result(network, on: 0, { $0.ping(id, nowUs: $1) }) else {
+                    throw DhtNodeTests.Missing()
+                }
+                return got.outcome
+            }
+            let rtt = 2 * network.delayUs
+            #expect(try outcome(target) == .answered(at: network.nodes[6].home, rttUs: rtt))
+            network.nodes[7].isDead = true
+            #expect(try outcome(gone) == .timedOut)
+            #expect(try outcome(NodeID(4, 4, 4, 4)) == .unknown)
+        }
+
         @Test("an explained get names who was asked, in order, and how each answered")
         func explain() throws {
             let network = tests.cluster(16)
