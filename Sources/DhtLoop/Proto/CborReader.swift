@@ -109,6 +109,14 @@ struct CborReader {
         return ContactView(id: id, at: try text())
     }
 
+    /// The 32 bytes at the cursor, which passes them; nil when there are fewer.
+    @inline(__always)
+    mutating func takeID() -> NodeID? {
+        guard end - offset >= NodeID.byteCount else { return nil }
+        offset += NodeID.byteCount
+        return NodeID(loading: base + offset - NodeID.byteCount)
+    }
+
     /// The bytes not read yet.
     var rest: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base + offset, count: end - offset) }
 

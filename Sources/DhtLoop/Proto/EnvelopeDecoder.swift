@@ -261,13 +261,31 @@ extension EnvelopeDecoder {
         return .put(record)
     }
 
+    /// A record's four keys in the order every node of ours writes them, compared; nil for any other shape.
+    @inline(__always)
+    private func usualRecord(_ reader: inout CborReader) throws(WireError) -> RecordView? {
+        var ahead = reader
+        guard ahead.take("\u{63}key\u{58}\u{20}"), let key = ahead.takeID(), ahead.take("\u{63}seq") else {
+            return nil
+        }
+        let seq = try ahead.uint()
+        guard ahead.take("\u{63}ttl") else { return nil }
+        let ttl = try ahead.uint()
+        guard ahead.take("\u{65}value") else { return nil }
+        let value = try ahead.bytes()
+        reader = ahead
+        return RecordView(key: key, seq: seq, ttlSeconds: ttl, value: value)
+    }
+
     private func decodeRecord(_ reader: inout CborReader) throws(WireError) -> RecordView {
         var key: Key?
         var seq: UInt64?
         var ttl: UInt64?
         var value: ByteSlice?
         var isTombstone = false
-        for _ in 0..<(try reader.mapHead()) {
+        let pairs = try reader.mapHead()
+        if pairs == 4, let usual = try usualRecord(&reader) { return usual }
+        for _ in 0..<pairs {
             let name = try reader.text()
             if reader.spells(name, "key") {
                 key = try reader.nodeID()
