@@ -148,6 +148,8 @@ final class Call {
     var isTombstone = false
     var result = PutResult()
     var isStoring = false
+    /// Nodes that could store it, as far as the walk has heard.
+    var nodesThere = 0
     /// The version was raised over one that a replica had; once is enough.
     var hasRaisedSeq = false
     /// Puts sent and neither answered nor given up.
@@ -177,7 +179,7 @@ final class Call {
         value = []
         (isTombstone, isStoring, hasRaisedSeq, isExplained) = (false, false, false, false)
         result = PutResult()
-        (storesInFlight, storeCursor) = (0, 0)
+        (storesInFlight, storeCursor, nodesThere) = (0, 0, 0)
         storeRetries.removeAll(keepingCapacity: true)
         (quorum, limit) = (1, 0)
         best = nil

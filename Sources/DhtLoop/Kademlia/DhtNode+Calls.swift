@@ -36,12 +36,16 @@ extension DhtNode {
         }
         let isWrite = kind == .put || kind == .provide
         call.lookup.start(
-            target: target, ownID: config.id, width: isWrite ? config.replica : config.k, k: config.k,
+            target: target, ownID: config.id, width: isWrite ? writeWidth : config.k, k: config.k,
             alpha: config.alpha)
         call.deadline = wheel.schedule(
             atUs: nowUs + config.deadlineUs, token: TimerToken(.call, slot: UInt64(call.id.slot)).packed)
         return call
     }
+
+    /// How many of the closest must have answered before a record is stored. They name the K closest they know,
+    /// so that three who agree leave nobody nearer to be found; who else is to store it need not be asked first.
+    private var writeWidth: Int { min(config.replica, max(config.alpha, 3)) }
 
     /// Begins a call's walk with the closest contacts of the table.
     mutating func walk(_ call: Call, _ nowUs: UInt64) {

@@ -53,13 +53,20 @@ extension DhtNode {
     @discardableResult
     mutating func settleWanted(_ call: Call) -> Bool {
         let ownDistance = config.id.distance(to: call.lookup.target)
-        var nearer = 0
-        for peer in call.lookup.peers where peer.progress == .answered && peer.distance < ownDistance {
-            nearer += 1
+        var (there, nearer) = (0, 0)
+        for peer in call.lookup.peers where Self.mayStore(peer) {
+            there += 1
+            if peer.distance < ownDistance { nearer += 1 }
         }
         let keepsHere = nearer < config.replica
-        call.result.wanted = min(config.replica, call.lookup.answers + (keepsHere ? 1 : 0))
+        call.nodesThere = there + (keepsHere ? 1 : 0)
+        call.result.wanted = min(config.replica, call.nodesThere)
         return keepsHere
+    }
+
+    /// Whether a record may go to a peer: it answered, or it was not asked and is as good as those who named it.
+    private static func mayStore(_ peer: Lookup.Peer) -> Bool {
+        peer.progress == .answered || peer.progress == .fresh
     }
 
     private mutating func storeHere(_ call: Call, _ nowUs: UInt64) {
@@ -93,15 +100,12 @@ extension DhtNode {
         if call.result.acks >= call.result.wanted || call.storesInFlight == 0 { finishPut(call, nowUs) }
     }
 
-    /// The next-closest node that answered the lookup; then those it did not come to ask; then, once each,
-    /// those that were silent.
+    /// The next-closest node; then, once each, those that were silent.
     private func nextReplica(_ call: Call) -> Contact? {
-        let peers = call.lookup.peers
-        while call.storeCursor < 2 * peers.count {
-            let peer = peers[call.storeCursor % peers.count]
-            let wanted: Lookup.Progress = call.storeCursor < peers.count ? .answered : .fresh
+        while call.storeCursor < call.lookup.peers.count {
+            let peer = call.lookup.peers[call.storeCursor]
             call.storeCursor += 1
-            if peer.progress == wanted { return peer.contact }
+            if Self.mayStore(peer) { return peer.contact }
         }
         return call.storeRetries.popLast()
     }
@@ -173,8 +177,18 @@ extension DhtNode {
         continueStoring(call, nowUs)
     }
 
+    /// Nodes that were only heard of, and then could not be reached, were not there to begin with.
+    private func countOnlyThoseThere(_ call: Call) {
+        let gone = call.result.failed.count { failure in
+            let isSilent = [.timeout, .unreachable, .closed].contains(failure.cause)
+            return isSilent && call.lookup.progress(of: failure.peer) == .fresh
+        }
+        call.result.wanted = min(call.result.wanted, max(call.result.acks, call.nodesThere - gone))
+    }
+
     /// Ends a put with what it has.
     mutating func finishPut(_ call: Call, _ nowUs: UInt64) {
+        countOnlyThoseThere(call)
         call.result.elapsedUs = nowUs - call.startUs
         call.result.hops = call.lookup.hops
         if call.result.acks < call.result.wanted { stats.errors[.underReplicated] += 1 }

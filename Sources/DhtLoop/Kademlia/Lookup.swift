@@ -113,6 +113,9 @@ public struct Lookup: Sendable {
         return peers[index].hop
     }
 
+    /// How far a peer has come; nil for one that is not in the walk.
+    func progress(of id: NodeID) -> Progress? { index(of: id).map { peers[$0].progress } }
+
     /// Referrals that led to a peer; 0 for one that is not in the walk.
     func hop(of id: NodeID) -> Int { index(of: id).map { Int(peers[$0].hop) } ?? 0 }
 
