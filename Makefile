@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
 .PHONY: help setup build run demo test roundtrip outage echo client badinput idle startup alloc bench bench-compare \
-	soak perf callgrind valgrind prometheus lifecycle openapi systemd page pagetest man fuzz lint fmt vectors \
+	soak perf http callgrind valgrind prometheus lifecycle openapi systemd page pagetest man fuzz lint fmt vectors \
 	install clean
 
 help: ## Lists the targets
@@ -76,6 +76,9 @@ soak: build ## Load on a cluster of its own for a minute: latency, memory, descr
 
 perf: build ## Flame graphs of a node and a switch under load, in out/
 	@scripts/perf_dht.sh
+
+http: build ## CPU per HTTP request, beside libmicrohttpd, nginx and redis
+	@scripts/http_dht.sh
 
 callgrind: build ## Instructions per request
 	@scripts/callgrind_dht.sh

@@ -94,6 +94,8 @@ public final class DhtDaemon: SignalOwner {
         flusher.stop()
         service.drain.stop()
         resolver.stop()
+        // The loop and its resolver hold each other.
+        loop.resolver = Resolver()
         loop.turn(maxWaitUs: 0)
         log.info(
             "stopped",
