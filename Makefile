@@ -28,7 +28,9 @@ help: ## Lists the targets
 build: export SVC_BUILD_GIT = $(GIT_COMMIT)
 build: export SVC_BUILD_DATE = $(GIT_DATE)
 build: setup ## Release binaries in .build/release, the Swift library linked statically
-	@mkdir -p $(STATIC_LIBS) && ln -sf "$$(c++ -print-file-name=libstdc++.a)" $(STATIC_LIBS)/
+	@# Where no C++ compiler says where that library is, it is linked dynamically.
+	@mkdir -p $(STATIC_LIBS)
+	@if command -v c++ >/dev/null; then ln -sf "$$(c++ -print-file-name=libstdc++.a)" $(STATIC_LIBS)/; fi
 	@$(SWIFT_RELEASE) --product svc-dht
 	@$(SWIFT_RELEASE) --product svc-overlay
 

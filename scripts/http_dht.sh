@@ -10,7 +10,7 @@
 source "$(dirname "$0")/lib.sh"
 seconds=${1:-2}
 rounds=${ROUNDS:-5}
-"$ROOT/scripts/setup.sh" wrk nginx-light redis-server redis-tools >/dev/null
+"$ROOT/scripts/setup.sh" build http
 cc -O2 -Wall -Wextra -Werror -o "$WORK/constant" "$ROOT/scripts/bench/constant.c" -lmicrohttpd
 last=$(($(nproc) - 1))
 value=$(printf 'v%.0s' {1..100})

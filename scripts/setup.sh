@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs with apt what the build, or a script, needs and this machine lacks. Does nothing when all is there.
 #
-# Usage: scripts/setup.sh [build] [python] [valgrind] [strace] [prometheus] [chromium]
-#        [systemd]      (default: build)
+# Usage: scripts/setup.sh [build] [python] [valgrind] [http] [strace] [prometheus]
+#        [chromium] [systemd]      (default: build)
 set -euo pipefail
 
 # Groups of Debian packages, and for each package a test that tells whether it is there without asking apt.
@@ -26,9 +26,10 @@ for group in "${@:-build}"; do
         build) wanted+=(pkg-config libcbor-dev libmicrohttpd-dev libc-ares-dev nettle-dev curl) ;;
         python) wanted+=(python3 python3-venv) ;;
         valgrind) wanted+=(valgrind binutils) ;;
+        http) wanted+=(wrk nginx-light redis-server redis-tools) ;;
         strace | prometheus | chromium | systemd) wanted+=("$group") ;;
         *)
-            echo "setup: unknown group '$group'; there are: build python valgrind strace prometheus chromium systemd" >&2
+            echo "setup: unknown group '$group'; there are: build python valgrind http strace prometheus chromium systemd" >&2
             exit 2
             ;;
     esac
