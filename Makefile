@@ -18,7 +18,7 @@ BIN := .build/release
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
-.PHONY: help setup build run demo test roundtrip outage echo client badinput idle startup alloc bench bench-compare \
+.PHONY: help setup build run demo test roundtrip surface outage echo client badinput idle startup alloc bench bench-compare \
 	soak perf http callgrind valgrind prometheus lifecycle openapi systemd page pagetest man fuzz lint fmt vectors \
 	install clean
 
@@ -45,6 +45,9 @@ test: setup ## Unit tests
 
 roundtrip: build ## Clusters of 2, 8 and 5 nodes: what is put on one node is got from the others
 	@scripts/roundtrip_dht.sh
+
+surface: build ## Deletes, conditional writes, providers, explain and ping against four nodes
+	@scripts/surface_dht.sh
 
 outage: build ## A hub is killed and comes back; the nodes must find back by themselves
 	@scripts/outage_dht.sh
