@@ -11,9 +11,36 @@ func structureBenchmarks() {
     timerBenchmark(armed: 1_000_000)
     for frames in [1, 16, 1000] { frameBenchmark(frames: frames) }
     storeBenchmarks()
+    lookupBenchmark()
 }
 
 private let k = 20
+
+/// A whole walk of the own side: 20 known contacts, every one that is asked names 20 more.
+private func lookupBenchmark() {
+    Benchmark("a lookup, each answer naming 20") { benchmark in
+        var generator = SeededGenerator(seed: 1)
+        func contacts() -> [Contact] {
+            (0..<k).map { _ in Contact(id: .random(using: &generator), endpoint: EndpointID(rawValue: 1)) }
+        }
+        let known = contacts()
+        let answers = (0..<64).map { _ in contacts() }
+        let own = NodeID.random(using: &generator)
+        var lookup = Lookup()
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations {
+            lookup.start(target: .random(using: &generator), ownID: own, width: k, k: k, alpha: 3)
+            for contact in known { lookup.add(contact, hop: 1) }
+            var asked = 0
+            while let peer = lookup.next() {
+                guard let hop = lookup.answered(peer.contact.id) else { break }
+                for contact in answers[asked & 63] { lookup.add(contact, hop: hop + 1) }
+                asked += 1
+            }
+            blackHole(lookup.isFinished)
+        }
+    }
+}
 
 private func closestBenchmark(contacts: Int) {
     Benchmark("closest 20 of \(contacts)") { benchmark in

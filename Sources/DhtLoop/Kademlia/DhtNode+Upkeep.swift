@@ -10,7 +10,7 @@ struct Upkeep {
     static let aloneBaseUs: UInt64 = 500_000
     static let aloneCapUs: UInt64 = 10_000_000
     /// First and longest wait while the table could still hold everyone and may miss someone.
-    static let sparseBaseUs: UInt64 = 2_000_000
+    static let sparseBaseUs: UInt64 = 8_000_000
     static let sparseCapUs: UInt64 = 60_000_000
 
     /// Overlays to ask "anyone there?".
