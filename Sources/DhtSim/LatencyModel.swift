@@ -1,6 +1,6 @@
 // RO:WHAT  LatencyModel: how long a packet takes between two sites.
 // RO:WHY   A pair's base is a hash of the pair, so a hundred thousand sites need no table of pairs.
-// RO:TEST  Tests/DhtSimTests/LatencyModelTests.swift
+// RO:TEST  Tests/DhtSimTests/MachineryTests.swift
 
 import Glibc
 

@@ -77,7 +77,7 @@ extension Simulation {
 
     /// Room for one more session: idle ones go first, then the least recently used one that is open.
     private func makeRoom(in site: Int) -> Bool {
-        while let oldest = sessions.oldest(of: site), isIdle(oldest) { close(oldest) }
+        closeIdle(of: site)
         guard sessions.dialled(by: site) >= config.sessions.cap else { return true }
         var candidate = sessions.oldest(of: site)
         while let slot = candidate {
@@ -90,6 +90,11 @@ extension Simulation {
             candidate = sessions.newer(than: slot)
         }
         return false
+    }
+
+    /// Idle sessions end when somebody looks: when their node dials, and at each point of the time series.
+    func closeIdle(of site: Int) {
+        while let oldest = sessions.oldest(of: site), isIdle(oldest) { close(oldest) }
     }
 
     private func isIdle(_ slot: Int) -> Bool {
