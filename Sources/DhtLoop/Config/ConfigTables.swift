@@ -8,7 +8,7 @@ extension Config {
     public static func help(_ name: String) -> String { table.first { $0.name == name }?.help ?? "" }
 
     static let table: [SettingSpec] =
-        (networkRows + lookupRows + recordRows + readinessRows + processRows).map(\.withServiceFallback)
+        (networkRows + lookupRows + recordRows + rateRows + readinessRows + processRows).map(\.withServiceFallback)
 
     private static let networkRows = [
         SettingSpec(
@@ -74,6 +74,17 @@ extension Config {
         SettingSpec(
             name: "RON_AMNESIA", flag: "amnesia", kind: .toggle, initial: .text("0"),
             meaning: "Keep everything in memory, write nothing to disk"),
+    ]
+
+    private static let rateRows = [
+        SettingSpec(
+            name: "RON_DHT_PEER_RPS", flag: "peer-rps", kind: .within(Tuning.ratesRange),
+            initial: .number(Tuning.peerRps), meaning: "Requests a second answered for one peer; 0: no limit",
+            isLive: true),
+        SettingSpec(
+            name: "RON_DHT_GLOBAL_RPS", flag: "global-rps", kind: .within(Tuning.ratesRange),
+            initial: .number(Tuning.globalRps),
+            meaning: "Requests a second answered for all peers together; 0: no limit", isLive: true),
     ]
 
     private static let readinessRows = [

@@ -38,8 +38,7 @@ extension DhtNode {
         call.lookup.start(
             target: target, ownID: config.id, width: isWrite ? writeWidth : config.k, k: config.k,
             alpha: config.alpha)
-        call.deadline = wheel.schedule(
-            atUs: nowUs + config.deadlineUs, token: TimerToken(.call, slot: UInt64(call.id.slot)).packed)
+        call.deadline = wheel.schedule(atUs: nowUs + config.deadlineUs, token: Self.token(of: call))
         return call
     }
 
@@ -58,10 +57,13 @@ extension DhtNode {
     /// Asks whoever is next; ends the lookup when nobody is.
     mutating func proceed(_ call: Call, _ nowUs: UInt64) {
         while let peer = call.lookup.next() {
-            if ask(peer, for: call, nowUs) { continue }
-            call.lookup.silent(peer.contact.id)
+            if putsOff(peer.contact.id, call, nowUs) {
+                call.lookup.failed(peer.contact.id)
+            } else if !ask(peer, for: call, nowUs) {
+                call.lookup.silent(peer.contact.id)
+            }
         }
-        if call.lookup.isFinished { lookupFinished(call, nowUs) }
+        if call.lookup.isFinished, !waitsForBusy(call, nowUs) { lookupFinished(call, nowUs) }
     }
 
     private mutating func ask(_ peer: Lookup.Peer, for call: Call, _ nowUs: UInt64) -> Bool {
@@ -102,12 +104,14 @@ extension DhtNode {
             tookVersion(call, record, in: payload, from: rpc, nowUs)
         case .providers where call.kind == .findProviders:
             tookProviders(call, in: payload, from: rpc, nowUs)
-        case .nodes where call.kind == .ping && rpc.dst == call.lookup.target:
+        case .nodes where call.kind == .ping && rpc.dst == call.lookup.target,
+            .busy where call.kind == .ping && rpc.dst == call.lookup.target:
             finishPing(call, .answered(at: rpc.endpoint, rttUs: nowUs - rpc.sentUs), nowUs)
         case .nodes:
             tookContacts(call, in: payload, from: rpc)
             proceed(call, nowUs)
         default:
+            _ = putsOff(rpc.dst, call, nowUs)
             call.lookup.failed(rpc.dst)
             proceed(call, nowUs)
         }
@@ -149,9 +153,10 @@ extension DhtNode {
         }
     }
 
-    /// The whole call's time is up: the caller gets what there is.
-    mutating func callDeadlinePassed(slot: Int, _ nowUs: UInt64) {
+    /// A call's timer: its wait for busy peers is over, or its whole time. Then the caller gets what there is.
+    mutating func callTimerFired(slot: Int, _ nowUs: UInt64) {
         guard let call = calls[slot: slot] else { return }
+        guard nowUs >= call.startUs + config.deadlineUs else { return resume(call, nowUs) }
         if call.kind != .lookAround { stats.errors[.deadline] += 1 }
         switch call.kind {
         case .get: searchCut(call, nowUs)

@@ -134,7 +134,9 @@ extension DhtNode {
 
     /// Sends a record nobody waits for.
     mutating func give(_ version: Version, _ key: Key, to contact: Contact, _ nowUs: UInt64) {
-        guard let start = beginRequest(.put, to: contact, .gift, nowUs) else { return }
+        guard busyPeers.until(contact.id, nowUs) == nil,
+            let start = beginRequest(.put, to: contact, .gift, nowUs)
+        else { return }
         version.value.withUnsafeBytes {
             outbox.bytes.appendPut(
                 key: key, seq: version.seq, ttlSeconds: version.ttlSeconds, value: $0,

@@ -27,6 +27,7 @@ extension DhtNode {
 
     /// Pings `contact`; whoever hears it, when its id is zero.
     mutating func ping(_ contact: Contact, _ purpose: RpcPurpose, _ nowUs: UInt64) {
+        guard busyPeers.until(contact.id, nowUs) == nil else { return pingSpared(contact.id) }
         guard let start = beginRequest(.ping, to: contact, purpose, nowUs) else { return }
         outbox.bytes.appendPing()
         outbox.send(to: contact.endpoint, from: start)
@@ -52,6 +53,7 @@ extension DhtNode {
         close(rpc)
         countEnd(of: rpc, Self.code(of: reply.message, isLate: rpc.isLate), nowUs)
         meet(Contact(id: rpc.dst, endpoint: rpc.endpoint), rttUs: nowUs - rpc.sentUs, nowUs)
+        if case .busy(let retryMs) = reply.message { noteBusy(rpc.dst, retryMs: retryMs, nowUs) }
         switch rpc.purpose {
         case .lookup(let id):
             if let call = calls[id] { lookupStep(call, took: reply, in: payload, from: rpc, nowUs) }
@@ -67,7 +69,8 @@ extension DhtNode {
 
     private static func code(of message: MessageView, isLate: Bool) -> RpcCode {
         switch message {
-        case .busy, .error: .refused
+        case .busy: .busy
+        case .error: .refused
         case .stored(ok: false, _, _, _): .refused
         default: isLate ? .late : .ok
         }

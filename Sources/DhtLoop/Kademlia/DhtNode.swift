@@ -2,7 +2,8 @@
 // RO:WHY   It owns no socket and no clock, so the daemon, the simulator and a test run the very same code.
 // RO:INVARIANTS  every pending RPC and every call with a deadline holds exactly one armed timer;
 //                after each event the outbox holds all there is to do.
-// RO:INTERACTS  DhtNode+Requests (peers ask), +Replies (peers answer), +Calls (we ask), +Puts, +Upkeep.
+// RO:INTERACTS  DhtNode+Requests (peers ask), +Admission (too much), +Replies (peers answer), +Busy (too much
+//                of ours), +Calls (we ask), +Puts, +Upkeep.
 // RO:METRICS  NodeStats
 // RO:TEST  Tests/DhtLoopTests/Kademlia/DhtNodeTests.swift
 
@@ -31,6 +32,10 @@ public struct DhtNode: ~Copyable {
     var decoder = EnvelopeDecoder()
     var nearest = ContactList()
     var upkeep = Upkeep()
+    var admission: AdmissionControl
+    var shedding = Shedding()
+    /// Peers that asked to be left alone for a while.
+    var busyPeers = BusyPeers()
     /// The plain get in progress for a key: another one shares its walk.
     var walkOfKey: [Key: CallID] = [:]
 
@@ -44,6 +49,8 @@ public struct DhtNode: ~Copyable {
         store = RecordStore(
             budgetBytes: config.memoryBudget - providerBudget, secret: generator.next(), nowUs: nowUs)
         providers = ProviderStore(budgetBytes: providerBudget, secret: generator.next())
+        admission = AdmissionControl(
+            perPeer: config.peerRequestsPerSecond, common: config.requestsPerSecond, secret: generator.next())
         rpcs = RpcTable(limit: config.maxRpcs)
         calls = CallTable(limit: config.maxCalls)
         wheel = TimerWheel(nowUs: nowUs)
@@ -96,7 +103,7 @@ public struct DhtNode: ~Copyable {
     private mutating func fire(_ token: TimerToken, _ nowUs: UInt64) {
         switch token.kind {
         case .rpc: rpcTimerFired(slot: token.slot, nowUs)
-        case .call: callDeadlinePassed(slot: token.slot, nowUs)
+        case .call: callTimerFired(slot: token.slot, nowUs)
         case .bootstrap: lookForPeers(nowUs)
         case .sweep: sweepStore(nowUs)
         case .none: break

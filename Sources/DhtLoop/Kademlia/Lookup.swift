@@ -125,6 +125,11 @@ public struct Lookup: Sendable {
     /// A peer cannot be reached, or refused.
     public mutating func failed(_ id: NodeID) { leave(id, as: .failed) }
 
+    /// A peer that had failed may be asked after all.
+    mutating func revive(_ id: NodeID) {
+        if let index = index(of: id), peers[index].progress == .failed { peers[index].progress = .fresh }
+    }
+
     private mutating func leave(_ id: NodeID, as progress: Progress) {
         guard let index = index(of: id) else { return }
         switch peers[index].progress {

@@ -25,6 +25,9 @@ public enum NodeEvent: Equatable, Sendable {
     case rpcEnded(RpcOp, peer: NodeID, code: RpcCode, elapsedUs: UInt64)
     /// The routing table is no longer empty, or is empty again.
     case hasPeers(Bool)
+    /// Requests were refused because their senders are over their rate: so many since this was last told, the
+    /// latest one over this link and from that peer.
+    case shedding(UInt64, peer: NodeID, link: Link)
 }
 
 /// Actions of a node, to be performed in order and then cleared.

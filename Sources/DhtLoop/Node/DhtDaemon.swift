@@ -173,6 +173,9 @@ public final class DhtDaemon: SignalOwner {
         for change in ConfigChange.between(config, fresh) where !change.isLive {
             log.warning("needs_restart", metadata: change.logFields)
         }
+        if (fresh.peerRps, fresh.globalRps) != (service.config.peerRps, service.config.globalRps) {
+            host.setRates(perPeer: fresh.peerRps, common: fresh.globalRps)
+        }
         service.config = fresh
         output.leastLevel = fresh.log.level
         do throws(StartError) {
@@ -200,6 +203,7 @@ extension NodeConfig {
         deadlineUs = UInt64(config.deadlineMs) * 1000
         ttlSeconds = UInt64(config.ttlSeconds)
         maxValueBytes = config.maxValueBytes
+        (peerRequestsPerSecond, requestsPerSecond) = (config.peerRps, config.globalRps)
         memoryBudget = config.memoryBytes
         tellsEveryRpc = config.log.level <= .debug
     }

@@ -80,6 +80,9 @@ public final class NodeHost: PoolOwner {
         loop.detach(ticker)
     }
 
+    /// Changes the rates of requests that are answered; 0 is no limit.
+    public func setRates(perPeer: Int, common: Int) { node.setRates(perPeer: perPeer, common: common) }
+
     /// Bootstrap overlays whose session is open.
     public var bootstrapUp: Int { bootstrap.count { pool.isOpen($0) } }
 
@@ -236,6 +239,14 @@ public final class NodeHost: PoolOwner {
         switch event {
         case .hasPeers(true): log.info("has_peers", metadata: ["op": "pong"])
         case .hasPeers(false): log.warning("alone", metadata: ["cause": "every contact was lost"])
+        case .shedding(let requests, let peer, let link):
+            log.warning(
+                "shedding",
+                metadata: [
+                    "cause": "requests over RON_DHT_PEER_RPS or RON_DHT_GLOBAL_RPS",
+                    "peer": .string(peer.description), "requests": .stringConvertible(requests),
+                    "overlay": .string(endpoints.text(link.endpoint)),
+                ])
         case .rpcEnded(let op, let peer, let code, let elapsedUs):
             let level: Logger.Level = code == .ok || code == .late ? .debug : .warning
             log.log(
