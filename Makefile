@@ -18,7 +18,7 @@ BIN := .build/release
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
-.PHONY: help setup build run demo test roundtrip surface outage echo client badinput idle startup alloc bench bench-compare \
+.PHONY: help setup build run demo test roundtrip surface outage echo client flood badinput idle startup alloc bench bench-compare \
 	soak perf http callgrind valgrind prometheus lifecycle openapi systemd page pagetest man fuzz lint fmt vectors \
 	install clean
 
@@ -57,6 +57,9 @@ echo: build ## A node on a hub that only echoes: it stays up and not ready
 
 client: build ## A client of 20 lines of Python talks to a node through the switch
 	@scripts/client_dht.sh
+
+flood: build ## One session floods a node; another one does not notice
+	@scripts/flood_dht.sh
 
 badinput: build ## What no peer and no HTTP client should send
 	@scripts/badinput_dht.sh

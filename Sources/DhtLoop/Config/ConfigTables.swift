@@ -8,7 +8,8 @@ extension Config {
     public static func help(_ name: String) -> String { table.first { $0.name == name }?.help ?? "" }
 
     static let table: [SettingSpec] =
-        (networkRows + lookupRows + recordRows + rateRows + readinessRows + processRows).map(\.withServiceFallback)
+        (networkRows + lookupRows + recordRows + rateRows + readinessRows + processRows).map(
+            \.withServiceFallback)
 
     private static let networkRows = [
         SettingSpec(

@@ -7,26 +7,40 @@
 struct BusyPeers {
     static let capacity = 1024
 
-    private var untilUs: [NodeID: UInt64] = [:]
-
-    /// When `id` may be asked again; nil when it may be now.
-    @inline(__always)
-    mutating func until(_ id: NodeID, _ nowUs: UInt64) -> UInt64? {
-        untilUs.isEmpty ? nil : find(id, nowUs)
+    private struct Entry {
+        var untilUs: UInt64
+        var waitUs: UInt64
+        /// Calls that wait for it.
+        var turns: UInt64 = 0
     }
 
-    private mutating func find(_ id: NodeID, _ nowUs: UInt64) -> UInt64? {
-        guard let until = untilUs[id] else { return nil }
-        if until > nowUs { return until }
-        untilUs[id] = nil
+    private var entries: [NodeID: Entry] = [:]
+
+    /// Whether `id` is to be left alone.
+    mutating func holds(_ id: NodeID, _ nowUs: UInt64) -> Bool { !entries.isEmpty && find(id, nowUs) != nil }
+
+    /// When one more call may ask `id`: those that wait take turns, one in each of the waits that it asked for,
+    /// which is what it has room for. Nil when it may be asked now.
+    mutating func takeTurn(_ id: NodeID, _ nowUs: UInt64) -> UInt64? {
+        guard !entries.isEmpty, let entry = find(id, nowUs) else { return nil }
+        entries[id]?.turns += 1
+        return entry.untilUs + entry.turns * entry.waitUs
+    }
+
+    private mutating func find(_ id: NodeID, _ nowUs: UInt64) -> Entry? {
+        guard let entry = entries[id] else { return nil }
+        if entry.untilUs > nowUs { return entry }
+        entries[id] = nil
         return nil
     }
 
-    /// Leaves `id` alone until `until`. With no room the peer is not remembered, and tells us again.
-    mutating func note(_ id: NodeID, until: UInt64, _ nowUs: UInt64) {
-        if untilUs.count >= Self.capacity, untilUs[id] == nil { untilUs = untilUs.filter { $0.value > nowUs } }
-        guard untilUs.count < Self.capacity || untilUs[id] != nil else { return }
-        untilUs[id] = until
+    /// Leaves `id` alone for `waitUs`. With no room the peer is not remembered, and tells us again.
+    mutating func note(_ id: NodeID, waitUs: UInt64, _ nowUs: UInt64) {
+        let isKnown = entries[id] != nil
+        if entries.count >= Self.capacity, !isKnown { entries = entries.filter { $0.value.untilUs > nowUs } }
+        guard entries.count < Self.capacity || isKnown else { return }
+        let turns = find(id, nowUs)?.turns ?? 0
+        entries[id] = Entry(untilUs: nowUs + waitUs, waitUs: waitUs, turns: turns)
     }
 }
 

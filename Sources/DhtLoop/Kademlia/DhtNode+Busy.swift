@@ -9,7 +9,7 @@ extension DhtNode {
     mutating func noteBusy(_ id: NodeID, retryMs: UInt64, _ nowUs: UInt64) {
         let range = AdmissionControl.retryRangeMs
         let waitUs = min(max(retryMs, range.lowerBound), range.upperBound) * 1000
-        busyPeers.note(id, until: nowUs + waitUs, nowUs)
+        busyPeers.note(id, waitUs: waitUs, nowUs)
     }
 
     /// A ping that is not sent because its peer is busy, and so alive.
@@ -20,7 +20,7 @@ extension DhtNode {
 
     /// Whether `id` is busy; then the call remembers to come back to it.
     mutating func putsOff(_ id: NodeID, _ call: Call, _ nowUs: UInt64) -> Bool {
-        guard let untilUs = busyPeers.until(id, nowUs) else { return false }
+        guard let untilUs = busyPeers.takeTurn(id, nowUs) else { return false }
         call.busy.removeAll { $0.id == id }
         call.busy.append(BusyPeer(id: id, untilUs: untilUs))
         return true
@@ -44,7 +44,8 @@ extension DhtNode {
             return call.lookup.answers == 0 ? call.busy.map(\.untilUs).min() : nil
         case .get where call.best != nil: return nil
         case .get, .findProviders, .ping:
-            return call.busy.filter { call.lookup.isAmongAnswered($0.id, width: config.k) }.map(\.untilUs).min()
+            return call.busy.filter { call.lookup.isAmongAnswered($0.id, width: config.k) }.map(\.untilUs)
+                .min()
         }
     }
 

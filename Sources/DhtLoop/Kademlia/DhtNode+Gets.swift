@@ -134,7 +134,7 @@ extension DhtNode {
 
     /// Sends a record nobody waits for.
     mutating func give(_ version: Version, _ key: Key, to contact: Contact, _ nowUs: UInt64) {
-        guard busyPeers.until(contact.id, nowUs) == nil,
+        guard !busyPeers.holds(contact.id, nowUs),
             let start = beginRequest(.put, to: contact, .gift, nowUs)
         else { return }
         version.value.withUnsafeBytes {

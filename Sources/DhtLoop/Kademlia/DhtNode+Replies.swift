@@ -27,7 +27,7 @@ extension DhtNode {
 
     /// Pings `contact`; whoever hears it, when its id is zero.
     mutating func ping(_ contact: Contact, _ purpose: RpcPurpose, _ nowUs: UInt64) {
-        guard busyPeers.until(contact.id, nowUs) == nil else { return pingSpared(contact.id) }
+        guard !busyPeers.holds(contact.id, nowUs) else { return pingSpared(contact.id) }
         guard let start = beginRequest(.ping, to: contact, purpose, nowUs) else { return }
         outbox.bytes.appendPing()
         outbox.send(to: contact.endpoint, from: start)

@@ -36,6 +36,8 @@ struct ConfigTests {
         ("RON_DHT_REPUBLISH_SECS", "0", 1, "604801", 604_800),
         ("RON_DHT_MAX_VALUE", "0", 1, "983041", 983_040),
         ("RON_DHT_MEM_MAX", "1", 16 << 20, "99999999999999999999999", .max),
+        ("RON_DHT_PEER_RPS", "-1", 0, "10000001", 10_000_000),
+        ("RON_DHT_GLOBAL_RPS", "-1", 0, "10000001", 10_000_000),
         ("RON_DHT_TX_WATERMARK", "0", 1, "128", 127),
         ("RON_DHT_READY_PEERS", "-7", 0, "65", 64),
         ("RON_DHT_READY_ENTRIES", "-1", 0, "21", 20),
