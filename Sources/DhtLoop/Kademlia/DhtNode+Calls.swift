@@ -29,15 +29,18 @@ extension DhtNode {
     }
 
     /// A call with its deadline armed; nil when too many are in progress.
-    mutating func openCall(_ kind: Call.Kind, target: NodeID, _ nowUs: UInt64) -> Call? {
+    mutating func openCall(
+        _ kind: Call.Kind, target: NodeID, paths: Int? = nil, _ nowUs: UInt64
+    ) -> Call? {
         guard let call = calls.open(kind, nowUs: nowUs) else {
             stats.errors[.overload] += 1
             return nil
         }
         let isWrite = kind == .put || kind == .provide
-        call.lookup.start(
-            target: target, ownID: config.id, width: isWrite ? writeWidth : config.k, k: config.k,
-            alpha: config.alpha)
+        var plan = Lookup.Plan(width: isWrite ? writeWidth : config.k, k: config.k, alpha: config.alpha)
+        (plan.beta, plan.paths) = (config.beta, min(max(1, paths ?? config.paths), NodeConfig.maxPaths))
+        plan.waitsForOverdue = !isWrite
+        call.lookup.start(target: target, ownID: config.id, plan: plan)
         call.deadline = wheel.schedule(
             atUs: nowUs + config.deadlineUs, token: TimerToken(.call, slot: UInt64(call.id.slot)).packed)
         return call
@@ -51,14 +54,27 @@ extension DhtNode {
     mutating func walk(_ call: Call, _ nowUs: UInt64) {
         stats.lookups += 1
         table.closest(to: call.lookup.target, config.k, into: &nearest)
-        for index in 0..<nearest.count { call.lookup.add(nearest[index], hop: 1) }
+        for index in 0..<nearest.count {
+            call.lookup.add(nearest[index], rttUs: knownRttUs(of: nearest[index].id))
+        }
         proceed(call, nowUs)
+    }
+
+    /// What a walk should expect of a peer; `.max` when nothing is known.
+    private func knownRttUs(of id: NodeID) -> UInt32 {
+        guard let rtt = table.state(of: id)?.rtt, rtt.isMeasured else { return .max }
+        return rtt.smoothedUs
     }
 
     /// Asks whoever is next; ends the lookup when nobody is.
     mutating func proceed(_ call: Call, _ nowUs: UInt64) {
+        var hedges = call.lookup.hedges
         while let peer = call.lookup.next() {
-            if ask(peer, for: call, nowUs) { continue }
+            if ask(peer, for: call, nowUs) {
+                if call.lookup.hedges > hedges { stats.hedges += 1 }
+                hedges = call.lookup.hedges
+                continue
+            }
             call.lookup.silent(peer.contact.id)
         }
         if call.lookup.isFinished { lookupFinished(call, nowUs) }
@@ -115,15 +131,23 @@ extension DhtNode {
 
     /// The contacts of a reply join the walk.
     mutating func tookContacts(_ call: Call, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc) {
-        guard let hop = call.lookup.answered(rpc.dst) else { return }
+        guard call.lookup.answered(rpc.dst) != nil else { return }
         for index in decoder.contacts.indices {
             let contact = decoder.contacts[index]
             guard let endpoint = endpoints.intern(contact.at.bytes(in: payload)), endpoint != .none else {
                 stats.reject(.badEndpoint)
                 continue
             }
-            call.lookup.add(Contact(id: contact.id, endpoint: endpoint), hop: min(hop, 254) + 1)
+            call.lookup.add(
+                Contact(id: contact.id, endpoint: endpoint), rttUs: knownRttUs(of: contact.id), from: rpc.dst)
         }
+    }
+
+    /// A peer of the lookup is later than most answers come.
+    mutating func lookupStep(_ call: Call, overdue rpc: PendingRpc, _ nowUs: UInt64) {
+        guard !call.isStoring else { return }
+        call.lookup.overdue(rpc.dst)
+        proceed(call, nowUs)
     }
 
     /// A peer of the lookup is silent, or lost for good.

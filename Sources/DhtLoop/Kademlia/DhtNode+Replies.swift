@@ -10,19 +10,32 @@ extension DhtNode {
     mutating func beginRequest(
         _ op: RpcOp, to contact: Contact, _ purpose: RpcPurpose, _ nowUs: UInt64
     ) -> Int? {
-        let rpc = PendingRpc(
+        var rpc = PendingRpc(
             id: 0, dst: contact.id, endpoint: contact.endpoint, sentUs: nowUs, op: op, purpose: purpose)
+        let peer = table.state(of: contact.id)?.rtt ?? RttEstimator()
+        rpc.isFirst = !peer.isMeasured
+        rpc.timeoutUs = UInt32(clamping: timeoutUs(of: peer))
+        let overdueUs = (rpc.isFirst ? strangerRtt : peer).overdueUs
+        let isHedged = config.beta > 0 && purpose.isPartOfCall && overdueUs < UInt64(rpc.timeoutUs)
+        rpc.patience = isHedged ? .expected : .timeout
         guard let id = rpcs.open(rpc, random: generator.next()) else {
             stats.errors[.overload] += 1
             return nil
         }
-        let wait = table.state(of: contact.id)?.rtt ?? RttEstimator()
         rpcs[id]?.timer = wheel.schedule(
-            atUs: nowUs + wait.timeoutUs(ceilingUs: config.timeoutUs),
+            atUs: nowUs + (isHedged ? overdueUs : UInt64(rpc.timeoutUs)),
             token: TimerToken(.rpc, slot: RpcTable.slot(of: id)).packed)
         let start = outbox.bytes.count
         encoder.begin(&outbox.bytes, dst: contact.id, rpc: id)
         return start
+    }
+
+    /// How long to wait for a peer. One that was never measured gets the time that others took at first, and
+    /// not less than a few hiccups: it may have to be connected to.
+    private func timeoutUs(of peer: RttEstimator) -> UInt64 {
+        peer.isMeasured
+            ? peer.timeoutUs(ceilingUs: config.timeoutUs)
+            : strangerRtt.timeoutUs(floorUs: 5 * RttEstimator.floorUs, ceilingUs: config.timeoutUs)
     }
 
     /// Pings `contact`; whoever hears it, when its id is zero.
@@ -51,6 +64,7 @@ extension DhtNode {
         if rpc.purpose == .anyone { return someoneAnswered(reply, in: payload, rpc, nowUs) }
         close(rpc)
         countEnd(of: rpc, Self.code(of: reply.message, isLate: rpc.isLate), nowUs)
+        if rpc.isFirst { strangerRtt.observe(nowUs - rpc.sentUs) }
         meet(Contact(id: rpc.dst, endpoint: rpc.endpoint), rttUs: nowUs - rpc.sentUs, nowUs)
         switch rpc.purpose {
         case .lookup(let id):
@@ -121,17 +135,32 @@ extension DhtNode {
         }
     }
 
-    /// A request's timer: the working time-out first, then the end of all waiting.
+    /// A request's timer: perhaps overdue first, then the working time-out, then the end of all waiting.
     mutating func rpcTimerFired(slot: Int, _ nowUs: UInt64) {
-        guard var rpc = rpcs[slot: slot] else { return }
-        guard !rpc.isLate else { return giveUp(rpc) }
-        if rpc.purpose == .anyone { return rpc.isAnswered ? giveUp(rpc) : end(rpc, .timeout, nowUs) }
+        guard let rpc = rpcs[slot: slot] else { return }
+        switch rpc.patience {
+        case .expected:
+            wait(rpc, .overdue, untilUs: max(nowUs, rpc.sentUs + UInt64(rpc.timeoutUs)))
+            tellOverdue(rpc, nowUs)
+        case .timeout where rpc.purpose == .anyone:
+            if rpc.isAnswered { giveUp(rpc) } else { end(rpc, .timeout, nowUs) }
+        case .timeout, .overdue:
+            timedOut(rpc, nowUs)
+        case .late:
+            giveUp(rpc)
+        }
+    }
+
+    /// Arms the timer of a request anew, its last one having fired.
+    private mutating func wait(_ rpc: PendingRpc, _ patience: PendingRpc.Patience, untilUs: UInt64) {
+        rpcs[rpc.id]?.patience = patience
+        rpcs[rpc.id]?.timer = wheel.schedule(
+            atUs: untilUs, token: TimerToken(.rpc, slot: RpcTable.slot(of: rpc.id)).packed)
+    }
+
+    private mutating func timedOut(_ rpc: PendingRpc, _ nowUs: UInt64) {
         countEnd(of: rpc, .timeout, nowUs)
-        rpc.isLate = true
-        rpc.timer = wheel.schedule(
-            atUs: max(rpc.sentUs + config.timeoutUs, nowUs + (nowUs - rpc.sentUs)),
-            token: TimerToken(.rpc, slot: UInt64(slot)).packed)
-        rpcs[rpc.id] = rpc
+        wait(rpc, .late, untilUs: max(rpc.sentUs + config.timeoutUs, nowUs + (nowUs - rpc.sentUs)))
         noteFailure(of: rpc, weight: rpc.purpose == .probe ? 2 : 1, nowUs)
         tellOwner(of: rpc, .timeout, nowUs)
     }
@@ -168,6 +197,17 @@ extension DhtNode {
             if table.count == 0 { outbox.tell(.hasPeers(false)) }
         case .replaced: stats.routeUpdates[.replaced] += 1
         case .kept, .unknown: break
+        }
+    }
+
+    private mutating func tellOverdue(_ rpc: PendingRpc, _ nowUs: UInt64) {
+        switch rpc.purpose {
+        case .lookup(let id):
+            if let call = calls[id] { lookupStep(call, overdue: rpc, nowUs) }
+        case .store(let id, _):
+            if let call = calls[id] { storeOverdue(call, nowUs) }
+        case .verify, .probe, .gift, .anyone:
+            break
         }
     }
 
