@@ -79,7 +79,9 @@ extension RoutingTable {
 extension Lookup {
     /// As `DhtNode.brokenInvariant`.
     var brokenInvariant: String? {
-        if inFlight != peers.count(where: { $0.progress == .asked || $0.progress == .overdue }) { return "inFlight is miscounted" }
+        if inFlight != peers.count(where: { $0.progress == .asked || $0.progress == .overdue }) {
+            return "inFlight is miscounted"
+        }
         let isSorted = zip(peers, peers.dropFirst()).allSatisfy { $0.distance < $1.distance }
         return isSorted ? nil : "the peers of a lookup are out of order"
     }

@@ -14,8 +14,11 @@ extension DhtNode {
             id: 0, dst: contact.id, endpoint: contact.endpoint, sentUs: nowUs, op: op, purpose: purpose)
         let peer = table.state(of: contact.id)?.rtt ?? RttEstimator()
         rpc.isFirst = !peer.isMeasured
-        rpc.timeoutUs = UInt32(clamping: timeoutUs(of: peer))
-        let overdueUs = (rpc.isFirst ? strangerRtt : peer).overdueUs
+        rpc.timeoutUs = UInt32(
+            clamping: peer.isMeasured
+                ? peer.timeoutUs(ceilingUs: config.timeoutUs)
+                : strangers.timeoutUs(ceilingUs: config.timeoutUs))
+        let overdueUs = rpc.isFirst ? strangers.overdueUs : peer.overdueUs
         let isHedged = config.beta > 0 && purpose.isPartOfCall && overdueUs < UInt64(rpc.timeoutUs)
         rpc.patience = isHedged ? .expected : .timeout
         guard let id = rpcs.open(rpc, random: generator.next()) else {
@@ -28,14 +31,6 @@ extension DhtNode {
         let start = outbox.bytes.count
         encoder.begin(&outbox.bytes, dst: contact.id, rpc: id)
         return start
-    }
-
-    /// How long to wait for a peer. One that was never measured gets the time that others took at first, and
-    /// not less than a few hiccups: it may have to be connected to.
-    private func timeoutUs(of peer: RttEstimator) -> UInt64 {
-        peer.isMeasured
-            ? peer.timeoutUs(ceilingUs: config.timeoutUs)
-            : strangerRtt.timeoutUs(floorUs: 5 * RttEstimator.floorUs, ceilingUs: config.timeoutUs)
     }
 
     /// Pings `contact`; whoever hears it, when its id is zero.
@@ -64,7 +59,7 @@ extension DhtNode {
         if rpc.purpose == .anyone { return someoneAnswered(reply, in: payload, rpc, nowUs) }
         close(rpc)
         countEnd(of: rpc, Self.code(of: reply.message, isLate: rpc.isLate), nowUs)
-        if rpc.isFirst { strangerRtt.observe(nowUs - rpc.sentUs) }
+        if rpc.isFirst { strangers.observe(nowUs - rpc.sentUs) }
         meet(Contact(id: rpc.dst, endpoint: rpc.endpoint), rttUs: nowUs - rpc.sentUs, nowUs)
         switch rpc.purpose {
         case .lookup(let id):

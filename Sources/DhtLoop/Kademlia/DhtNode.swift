@@ -32,7 +32,7 @@ public struct DhtNode: ~Copyable {
     var nearest = ContactList()
     var upkeep = Upkeep()
     /// Round trips of first requests to a peer: what is to be expected of one that was never measured.
-    var strangerRtt = RttEstimator()
+    var strangers = RecentRtts()
     /// The plain get in progress for a key: another one shares its walk.
     var walkOfKey: [Key: CallID] = [:]
 

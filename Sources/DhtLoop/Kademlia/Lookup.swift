@@ -115,7 +115,8 @@ public struct Lookup: Sendable {
             guard dropFarthest(of: path, beyond: place) else { return false }
         }
         let peer = Peer(
-            contact: contact, distance: distance, rttUs: rttUs, hop: hop, path: UInt8(truncatingIfNeeded: path))
+            contact: contact, distance: distance, rttUs: rttUs, hop: hop,
+            path: UInt8(truncatingIfNeeded: path))
         peers.insert(peer, at: place)
         paths[path].peers += 1
         return true

@@ -5,7 +5,7 @@
 /// RFC 6298, section 2, in microseconds. Eight bytes, kept beside each contact.
 public struct RttEstimator: Equatable, Sendable {
     /// Shortest working time-out: below it a scheduling hiccup would look like a dead peer.
-    public static let floorUs: UInt64 = 20_000
+    static let floorUs: UInt64 = 20_000
     /// Shortest time after which a peer counts as overdue.
     static let overdueFloorUs: UInt64 = 5_000
     /// Working time-out before anything was measured.
@@ -34,10 +34,10 @@ public struct RttEstimator: Equatable, Sendable {
         smoothedUs = max(1, smoothedUs - smoothedUs / 8 + sample / 8)
     }
 
-    /// How long to wait for this peer: SRTT + 4 RTTVAR, within these bounds.
-    public func timeoutUs(floorUs: UInt64 = Self.floorUs, ceilingUs: UInt64) -> UInt64 {
+    /// How long to wait for this peer: SRTT + 4 RTTVAR, at least `floorUs`, at most `ceilingUs`.
+    public func timeoutUs(ceilingUs: UInt64) -> UInt64 {
         guard isMeasured else { return min(Self.initialUs, ceilingUs) }
-        return min(max(UInt64(smoothedUs) + 4 * UInt64(deviationUs), floorUs), ceilingUs)
+        return min(max(UInt64(smoothedUs) + 4 * UInt64(deviationUs), Self.floorUs), ceilingUs)
     }
 
     /// When nineteen of twenty answers are there: SRTT + 2 RTTVAR, for RTTVAR is a mean deviation, and 1.645
