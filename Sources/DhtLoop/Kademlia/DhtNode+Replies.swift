@@ -110,14 +110,16 @@ extension DhtNode {
     mutating func meet(_ contact: Contact, rttUs: UInt64, _ nowUs: UInt64) {
         upkeep.verifying.remove(contact.id)
         table.endProbe(of: contact.id)
-        switch table.insert(contact, nowUs: nowUs) {
+        switch table.insert(contact, nowUs: nowUs, staleUs: upkeep.staleUs) {
         case .added:
             stats.routeUpdates[.added] += 1
-            contactAdded(nowUs)
+            contactAdded(contact, nowUs)
         case .spare(let oldest):
             stats.routeUpdates[.spared] += 1
             if let oldest { ping(oldest, .probe, nowUs) }
-        case .updated, .refused:
+        case .updated(let silenceUs):
+            upkeep.lifetimes.survived(silenceUs: silenceUs)
+        case .refused:
             break
         }
         table.update(contact.id) { $0.rtt.observe(rttUs) }
@@ -128,6 +130,7 @@ extension DhtNode {
         for id in rpcs.ids(to: endpoint) {
             if let rpc = rpcs[id] { end(rpc, .closed, nowUs) }
         }
+        lookAfter(endpoint, nowUs)
     }
 
     /// A request's timer: perhaps overdue first, then the working time-out, then the end of all waiting.
@@ -187,10 +190,13 @@ extension DhtNode {
     private mutating func noteFailure(of rpc: PendingRpc, weight: UInt8, _ nowUs: UInt64) {
         table.endProbe(of: rpc.dst)
         switch table.fail(rpc.dst, weight: weight, nowUs: nowUs) {
-        case .evicted:
+        case .evicted(let silenceUs):
             stats.routeUpdates[.evicted] += 1
-            if table.count == 0 { outbox.tell(.hasPeers(false)) }
-        case .replaced: stats.routeUpdates[.replaced] += 1
+            contactLost(Contact(id: rpc.dst, endpoint: rpc.endpoint), silenceUs: silenceUs, nowUs)
+        case .replaced(let spare, let silenceUs):
+            stats.routeUpdates[.replaced] += 1
+            contactLost(Contact(id: rpc.dst, endpoint: rpc.endpoint), silenceUs: silenceUs, nowUs)
+            verify(spare, nowUs)
         case .kept, .unknown: break
         }
     }

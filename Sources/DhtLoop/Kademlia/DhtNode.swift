@@ -101,6 +101,7 @@ public struct DhtNode: ~Copyable {
         case .call: callDeadlinePassed(slot: token.slot, nowUs)
         case .bootstrap: lookForPeers(nowUs)
         case .sweep: sweepStore(nowUs)
+        case .tend: tend(nowUs)
         case .none: break
         }
     }
@@ -108,7 +109,7 @@ public struct DhtNode: ~Copyable {
 
 /// What a timer of the node is for. The slot is enough to find its owner: a timer is cancelled with it.
 struct TimerToken {
-    enum Kind: UInt64 { case none, rpc, call, bootstrap, sweep }
+    enum Kind: UInt64 { case none, rpc, call, bootstrap, sweep, tend }
 
     let kind: Kind
     let slot: Int
