@@ -14,7 +14,9 @@ extension DhtNode {
 
     /// Each pending request and each call holds one timer; so do the chores, when they are planned.
     private var brokenTimers: String? {
-        let chores = [upkeep.bootstrapTimer, upkeep.sweepTimer, upkeep.tendTimer].count { $0 != .none }
+        let chores = [upkeep.bootstrapTimer, upkeep.sweepTimer, upkeep.tendTimer, replication.timer].count {
+            $0 != .none
+        }
         let owed = rpcs.count + calls.count + chores
         return armedTimers == owed ? nil : "\(armedTimers) timers are armed where \(owed) are owed"
     }
@@ -27,7 +29,7 @@ extension DhtNode {
             switch rpc.purpose {
             case .lookup(let call): asked[call, default: 0] += 1
             case .store(let call, _): storing[call, default: 0] += 1
-            case .verify, .probe, .gift, .anyone: break
+            case .verify, .probe, .gift, .copy, .anyone: break
             }
         }
         var looksAround = 0

@@ -69,6 +69,8 @@ extension DhtNode {
                 storeAnswered(
                     call, reply, in: payload, from: rpc, isOutdated: isRaised != call.hasRaisedSeq, nowUs)
             }
+        case .copy:
+            if !rpc.isLate { copyAnswered(reply.message, nowUs) }
         case .verify, .probe, .gift, .anyone:
             break
         }
@@ -207,7 +209,7 @@ extension DhtNode {
             if let call = calls[id] { lookupStep(call, overdue: rpc, nowUs) }
         case .store(let id, _):
             if let call = calls[id] { storeOverdue(call, nowUs) }
-        case .verify, .probe, .gift, .anyone:
+        case .verify, .probe, .gift, .copy, .anyone:
             break
         }
     }
@@ -218,6 +220,8 @@ extension DhtNode {
             if let call = calls[id] { lookupStep(call, lost: rpc, code, nowUs) }
         case .store(let id, _):
             if let call = calls[id] { storeLost(call, rpc, code, nowUs) }
+        case .copy:
+            copyLost(rpc, nowUs)
         case .verify, .probe, .gift, .anyone:
             break
         }

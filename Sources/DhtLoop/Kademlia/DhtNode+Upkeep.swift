@@ -68,6 +68,7 @@ extension DhtNode {
             lookAround(config.id, nowUs)
         }
         armTending(nowUs)
+        neighbourJoined(contact.id, nowUs)
         guard table.count <= config.k || wasLost else { return }
         upkeep.attempt = 0
         armBootstrap(nowUs, withinUs: Upkeep.newcomerUs)
@@ -77,6 +78,7 @@ extension DhtNode {
     mutating func contactLost(_ contact: Contact, silenceUs: UInt64, _ nowUs: UInt64) {
         upkeep.lifetimes.died(silenceUs: silenceUs)
         upkeep.graveyard.bury(contact, nowUs: nowUs)
+        neighbourLeft(contact.id, nowUs)
         if table.count == 0 { outbox.tell(.hasPeers(false)) }
     }
 

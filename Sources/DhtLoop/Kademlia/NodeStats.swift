@@ -135,6 +135,10 @@ public struct NodeStats: Sendable {
     public var hedges: UInt64 = 0
     /// Older versions replaced by a read.
     public var repairs: UInt64 = 0
+    /// Copies sent because a neighbour came or went.
+    public var replicated: UInt64 = 0
+    /// Copies that others took when this node left.
+    public var handedOver: UInt64 = 0
     /// Copies left at the closest node that lacked a record.
     public var cached: UInt64 = 0
     public var errors = Tally<CallError>()

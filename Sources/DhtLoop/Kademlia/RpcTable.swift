@@ -16,6 +16,8 @@ enum RpcPurpose: Equatable {
     case probe
     /// A record for a node that lacks it, or has an old one; nobody waits.
     case gift
+    /// A record for a node that should hold it.
+    case copy
     /// To whoever hears it at a bootstrap overlay.
     case anyone
 
@@ -23,7 +25,7 @@ enum RpcPurpose: Equatable {
     var isPartOfCall: Bool {
         switch self {
         case .lookup, .store: true
-        case .verify, .probe, .gift, .anyone: false
+        case .verify, .probe, .gift, .copy, .anyone: false
         }
     }
 }

@@ -236,6 +236,8 @@ public final class NodeHost: PoolOwner {
         switch event {
         case .hasPeers(true): log.info("has_peers", metadata: ["op": "pong"])
         case .hasPeers(false): log.warning("alone", metadata: ["cause": "every contact was lost"])
+        case .handedOver(let records):
+            log.info("handed_over", metadata: ["records": .stringConvertible(records)])
         case .rpcEnded(let op, let peer, let code, let elapsedUs):
             let level: Logger.Level = code == .ok || code == .late ? .debug : .warning
             log.log(
