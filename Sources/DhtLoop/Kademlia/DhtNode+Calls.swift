@@ -38,6 +38,7 @@ extension DhtNode {
         }
         let isSearch = kind == .get || kind == .findProviders || kind == .ping
         var plan = Lookup.Plan(width: isSearch ? config.k : narrowWidth, k: config.k, alpha: config.alpha)
+        if kind == .lookAround, target != config.id { (plan.width, plan.alpha) = (1, 1) }
         (plan.beta, plan.paths) = (config.beta, min(max(1, paths ?? config.paths), NodeConfig.maxPaths))
         plan.waitsForOverdue = isSearch
         call.lookup.start(target: target, ownID: config.id, plan: plan)
@@ -51,11 +52,13 @@ extension DhtNode {
     /// nearer to be found; the others need not be asked as well.
     private var narrowWidth: Int { min(config.replica, max(config.alpha, 3)) }
 
-    /// Begins a call's walk with the closest contacts of the table.
+    /// Begins a call's walk with the closest contacts of the table: more than K, for all K may be gone.
     mutating func walk(_ call: Call, _ nowUs: UInt64) {
         stats.lookups += 1
         table.noteLookup(call.lookup.target, nowUs: nowUs)
-        table.closest(to: call.lookup.target, config.k, into: &nearest)
+        let sinceUs = nowUs - min(nowUs, upkeep.doubtfulUs)
+        table.closest(to: call.lookup.target, 3 * config.k, seenSinceUs: sinceUs, into: &nearest)
+        if nearest.count < config.k { table.closest(to: call.lookup.target, 3 * config.k, into: &nearest) }
         for index in 0..<nearest.count {
             call.lookup.add(nearest[index], rttUs: knownRttUs(of: nearest[index].id))
         }

@@ -8,6 +8,8 @@ extension Upkeep {
     /// Mean time between two turns, when the last one had something to do and when not.
     static let tendBusyUs: UInt64 = 3_000_000
     static let tendIdleUs: UInt64 = 6_000_000
+    /// Mean time to the next turn when a contact was found dead: there may be more, and asking them is cheap.
+    static let tendHastyUs: UInt64 = 700_000
     /// One turn in so many asks a contact that was given up.
     static let graveTurns: UInt64 = 4
     /// A bucket in whose range nothing was looked up for so long is refreshed (Kademlia paper, 2.3).
@@ -20,6 +22,8 @@ extension Upkeep {
     }
     /// Silence after which any contact is pinged when somebody waits for its place, or there is time.
     var staleUs: UInt64 { lifetimes.silenceUs(deadShare: 0.4, within: 30_000_000...1_800_000_000) }
+    /// Silence after which a contact is more likely dead than not, and others are told of farther ones instead.
+    var doubtfulUs: UInt64 { lifetimes.silenceUs(deadShare: 1, within: 60_000_000...86_400_000_000) }
 }
 
 extension DhtNode {
@@ -27,17 +31,23 @@ extension DhtNode {
     var neighbourCount: Int { min(config.k, max(8, 2 * config.replica)) }
 
     /// Sees to it that the table is tended.
-    mutating func armTending(_ nowUs: UInt64, isBusy: Bool = true) {
+    mutating func armTending(_ nowUs: UInt64, meanUs: UInt64 = Upkeep.tendBusyUs) {
         guard upkeep.tendTimer == .none, table.count > 0 || !upkeep.graveyard.isEmpty else { return }
-        let meanUs = isBusy ? Upkeep.tendBusyUs : Upkeep.tendIdleUs
         let waitUs = UInt64.random(in: (meanUs / 2)...(meanUs * 3 / 2), using: &generator)
         upkeep.tendTimer = wheel.schedule(atUs: nowUs + waitUs, token: TimerToken(.tend).packed)
+    }
+
+    /// A contact was found dead.
+    mutating func tendSooner(_ nowUs: UInt64) {
+        wheel.cancel(upkeep.tendTimer)
+        upkeep.tendTimer = .none
+        armTending(nowUs, meanUs: Upkeep.tendHastyUs)
     }
 
     /// Does what most needs doing.
     mutating func tend(_ nowUs: UInt64) {
         upkeep.tendTimer = .none
-        armTending(nowUs, isBusy: tendOne(nowUs))
+        armTending(nowUs, meanUs: tendOne(nowUs) ? Upkeep.tendBusyUs : Upkeep.tendIdleUs)
     }
 
     private mutating func tendOne(_ nowUs: UInt64) -> Bool {

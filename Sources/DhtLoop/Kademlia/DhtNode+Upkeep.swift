@@ -29,6 +29,8 @@ struct Upkeep {
     var attempt = 0
     /// Looks around that have not ended.
     var looksAround = 0
+    /// A contact that was given up is back since the last look around.
+    var isReunited = false
     /// The next bucket to fill after a look around.
     var nextBucket = 0
     var tendTimer = TimerID.none
@@ -70,6 +72,7 @@ extension DhtNode {
         armTending(nowUs)
         neighbourJoined(contact.id, nowUs)
         guard table.count <= config.k || wasLost else { return }
+        upkeep.isReunited = upkeep.isReunited || wasLost
         upkeep.attempt = 0
         armBootstrap(nowUs, withinUs: Upkeep.newcomerUs)
     }
@@ -79,18 +82,22 @@ extension DhtNode {
         upkeep.lifetimes.died(silenceUs: silenceUs)
         upkeep.graveyard.bury(contact, nowUs: nowUs)
         neighbourLeft(contact.id, nowUs)
+        tendSooner(nowUs)
         if table.count == 0 { outbox.tell(.hasPeers(false)) }
     }
 
     /// Alone: ask again at every bootstrap overlay. Not alone: look around.
     mutating func lookForPeers(_ nowUs: UInt64) {
         upkeep.bootstrapTimer = .none
+        // The newcomer for whose sake this is was one of many.
+        let isForNewcomer = upkeep.attempt == 0 && table.count > config.k && !upkeep.isReunited
+        upkeep.isReunited = false
         upkeep.attempt += 1
         armBootstrap(nowUs)
         if table.count < config.k {
             for endpoint in upkeep.bootstrap { ping(Contact(id: .zero, endpoint: endpoint), .anyone, nowUs) }
         }
-        if table.count > 0, upkeep.looksAround == 0 { lookAround(config.id, nowUs) }
+        if table.count > 0, upkeep.looksAround == 0, !isForNewcomer { lookAround(config.id, nowUs) }
     }
 
     /// A look around ended. The K closest that were not asked are pinged, so that they know us and we them;
@@ -112,7 +119,7 @@ extension DhtNode {
         while table.hasContacts(deeperThan: upkeep.nextBucket) {
             let bucket = table.buckets[upkeep.nextBucket]
             upkeep.nextBucket += 1
-            if bucket.count + bucket.spares.count < config.k { return upkeep.nextBucket - 1 }
+            if bucket.count + bucket.spares.count < config.k / 2 { return upkeep.nextBucket - 1 }
         }
         upkeep.nextBucket = 0
         return nil

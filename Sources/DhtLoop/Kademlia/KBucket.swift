@@ -12,6 +12,12 @@ public struct PeerState: Equatable, Sendable {
     public var lastSeenUs: UInt64
     /// Unanswered requests since then.
     public var failures: UInt8 = 0
+
+    /// Whether others should hear of it.
+    @inline(__always)
+    func isTold(_ seenSinceUs: UInt64) -> Bool {
+        failures < RoutingTable.quietFailures && lastSeenUs >= seenSinceUs
+    }
 }
 
 /// One bucket. Order is by `lastSeenUs`, found when needed: noting a peer costs one store, not a move.
