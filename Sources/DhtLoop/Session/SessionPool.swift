@@ -14,8 +14,9 @@ public final class SessionPool: SessionOwner {
         var session: OverlaySession?
         /// It is opened again whenever it ends.
         var isKept = false
-        /// It is in the warm set, and was when the set was last handed over in this round.
+        /// It is in the warm set.
         var isWarm = false
+        /// The handing over of the warm set that last named it.
         var warmRound: UInt32 = 0
         /// It was dialled on a guess, and no frame has been sent over it.
         var isAhead = false
