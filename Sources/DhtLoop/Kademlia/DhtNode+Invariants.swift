@@ -12,9 +12,9 @@ extension DhtNode {
         table.brokenInvariant(nowUs: nowUs) ?? brokenTimers ?? brokenCalls ?? brokenStore
     }
 
-    /// Each pending request and each call holds one timer; so do the two chores, when they are planned.
+    /// Each pending request and each call holds one timer; so do the chores, when they are planned.
     private var brokenTimers: String? {
-        let chores = (upkeep.bootstrapTimer == .none ? 0 : 1) + (upkeep.sweepTimer == .none ? 0 : 1)
+        let chores = [upkeep.bootstrapTimer, upkeep.sweepTimer, upkeep.tendTimer].count { $0 != .none }
         let owed = rpcs.count + calls.count + chores
         return armedTimers == owed ? nil : "\(armedTimers) timers are armed where \(owed) are owed"
     }
@@ -79,7 +79,9 @@ extension RoutingTable {
 extension Lookup {
     /// As `DhtNode.brokenInvariant`.
     var brokenInvariant: String? {
-        if inFlight != peers.count(where: { $0.progress == .asked }) { return "inFlight is miscounted" }
+        if inFlight != peers.count(where: { $0.progress == .asked || $0.progress == .overdue }) {
+            return "inFlight is miscounted"
+        }
         let isSorted = zip(peers, peers.dropFirst()).allSatisfy { $0.distance < $1.distance }
         return isSorted ? nil : "the peers of a lookup are out of order"
     }

@@ -170,14 +170,25 @@ extension DhtNode {
         let at = request.at.bytes(in: payload)
         var claimsToHaveMoved = false
         let endpoints = endpoints
+        var silenceUs: UInt64 = 0
         let isKnown = table.update(request.src) { state in
             claimsToHaveMoved = !endpoints.matches(state.endpoint, at)
             guard !claimsToHaveMoved else { return }
+            silenceUs = nowUs - min(nowUs, state.lastSeenUs)
             state.lastSeenUs = nowUs
             state.failures = 0
         }
         if claimsToHaveMoved { return checkMove(of: request.src, to: at, nowUs) }
-        if !isKnown, table.wants(request.src) { verifyStranger(request.src, at: at, nowUs) }
+        guard isKnown else { return noteStranger(request.src, at: at, nowUs) }
+        upkeep.lifetimes.survived(silenceUs: silenceUs)
+    }
+
+    /// A stranger is pinged when there is room for it. Else it may wait behind a full bucket.
+    private mutating func noteStranger(_ id: NodeID, at: UnsafeRawBufferPointer, _ nowUs: UInt64) {
+        guard !table.hasRoom(for: id) else { return verifyStranger(id, at: at, nowUs) }
+        guard table.mayHear(of: id) else { return }
+        guard let endpoint = endpoints.intern(at) else { return stats.reject(.badEndpoint) }
+        hear(Contact(id: id, endpoint: endpoint), nowUs)
     }
 
     private mutating func verifyStranger(_ id: NodeID, at: UnsafeRawBufferPointer, _ nowUs: UInt64) {

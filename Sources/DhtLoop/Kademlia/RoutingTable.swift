@@ -15,9 +15,9 @@ public struct RoutingTable: Sendable {
     /// What `insert` did.
     public enum Insertion: Equatable, Sendable {
         case added
-        /// Known already; seen again, perhaps at another endpoint.
-        case updated
-        /// The bucket is full: the newcomer is a spare, and this contact should be pinged.
+        /// Known already; seen again after so many microseconds, perhaps at another endpoint.
+        case updated(silenceUs: UInt64)
+        /// The bucket is full: the newcomer is a spare, and this contact, long silent, should be pinged.
         case spare(probe: Contact?)
         /// The own id, or a contact without an endpoint.
         case refused
@@ -26,8 +26,10 @@ public struct RoutingTable: Sendable {
     /// What a failure led to.
     public enum Eviction: Equatable, Sendable {
         case kept
-        case evicted
-        case replaced(by: Contact)
+        /// The contact left, so many microseconds after it was last seen.
+        case evicted(silenceUs: UInt64)
+        /// So it did, and this spare may have its place once it answers.
+        case replaced(by: Contact, silenceUs: UInt64)
         case unknown
     }
 
@@ -81,31 +83,61 @@ public struct RoutingTable: Sendable {
         return true
     }
 
-    /// Takes in a contact that answered us. In a full bucket it waits as a spare.
-    public mutating func insert(_ contact: Contact, nowUs: UInt64) -> Insertion {
+    /// Takes in a contact that answered us. In a full bucket it waits as a spare, for whose sake a contact is
+    /// pinged that was not seen for `staleUs`.
+    public mutating func insert(_ contact: Contact, nowUs: UInt64, staleUs: UInt64 = 0) -> Insertion {
         guard let bucket = bucketIndex(of: contact.id), contact.endpoint != .none else { return .refused }
+        var silenceUs: UInt64 = 0
         let known = update(contact.id) { state in
+            silenceUs = nowUs - min(nowUs, state.lastSeenUs)
             state.endpoint = contact.endpoint
             state.lastSeenUs = nowUs
             state.failures = 0
         }
-        if known { return .updated }
+        if known { return .updated(silenceUs: silenceUs) }
         if buckets[bucket].count < k {
             add(contact, to: bucket, nowUs: nowUs)
             return .added
         }
         buckets[bucket].addSpare(contact, limit: k)
-        guard !buckets[bucket].isProbing, let oldest = buckets[bucket].leastRecentlySeen else {
-            return .spare(probe: nil)
-        }
-        buckets[bucket].isProbing = true
-        return .spare(probe: buckets[bucket].contact(oldest))
+        return .spare(probe: probe(in: bucket, nowUs: nowUs, staleUs: staleUs))
     }
 
-    /// Whether a newcomer with this id would find room or could become a spare that is not one yet.
-    public func wants(_ id: NodeID) -> Bool {
-        guard let bucket = bucketIndex(of: id), buckets[bucket].index(of: id) == nil else { return false }
-        return buckets[bucket].count < k || !buckets[bucket].spares.contains { $0.id == id }
+    /// A full bucket's least recently seen contact, if that is `staleUs` ago and no ping is on its way.
+    private mutating func probe(in bucket: Int, nowUs: UInt64, staleUs: UInt64) -> Contact? {
+        guard !buckets[bucket].isProbing, let oldest = buckets[bucket].leastRecentlySeen,
+            nowUs >= buckets[bucket].states[oldest].lastSeenUs + staleUs
+        else { return nil }
+        buckets[bucket].isProbing = true
+        return buckets[bucket].contact(oldest)
+    }
+
+    /// Whether a newcomer with this id would find room.
+    public func hasRoom(for id: NodeID) -> Bool {
+        guard let bucket = bucketIndex(of: id), buckets[bucket].count < k else { return false }
+        return buckets[bucket].index(of: id) == nil
+    }
+
+    /// Whether `hear` would make a spare of it, or look for a place for it.
+    @inline(__always)
+    func mayHear(of id: NodeID) -> Bool {
+        guard let bucket = bucketIndex(of: id) else { return false }
+        return buckets[bucket].spares.count < k
+    }
+
+    /// Notes a contact that somebody named, or that asked us: a spare, if that displaces nobody, until it
+    /// answers. Returns a contact that should be pinged for its sake.
+    mutating func hear(_ contact: Contact, nowUs: UInt64, staleUs: UInt64) -> Contact? {
+        guard let bucket = bucketIndex(of: contact.id), contact.endpoint != .none,
+            buckets[bucket].index(of: contact.id) == nil
+        else { return nil }
+        buckets[bucket].hear(contact, limit: k)
+        return buckets[bucket].count < k ? nil : probe(in: bucket, nowUs: nowUs, staleUs: staleUs)
+    }
+
+    /// Notes that a key near `target` is being looked up.
+    mutating func noteLookup(_ target: NodeID, nowUs: UInt64) {
+        if let bucket = bucketIndex(of: target) { buckets[bucket].lastLookupUs = nowUs }
     }
 
     /// The ping of a full bucket's oldest contact has ended, either way.
@@ -122,16 +154,48 @@ public struct RoutingTable: Sendable {
         buckets[bucket].update(index) {
             $0.failures = $0.failures.addingReportingOverflow(weight).partialValue
         }
-        let failures = buckets[bucket].states[index].failures
-        if failures >= Self.quietFailures, let spare = buckets[bucket].spares.last {
+        let state = buckets[bucket].states[index]
+        let silenceUs = nowUs - min(nowUs, state.lastSeenUs)
+        if state.failures >= Self.quietFailures, let spare = buckets[bucket].popSpare() {
             remove(index, from: bucket)
-            _ = buckets[bucket].popSpare()
-            add(spare, to: bucket, nowUs: nowUs)
-            return .replaced(by: spare)
+            return .replaced(by: spare, silenceUs: silenceUs)
         }
-        guard failures >= Self.maxFailures else { return .kept }
+        guard state.failures >= Self.maxFailures else { return .kept }
         remove(index, from: bucket)
-        return .evicted
+        return .evicted(silenceUs: silenceUs)
+    }
+
+    // MARK: - What to tend
+
+    /// The newest spare of the deepest bucket that has room for it, taken out.
+    mutating func takeSpareForRoom() -> Contact? {
+        let bucket = buckets.indices.last { !buckets[$0].spares.isEmpty && buckets[$0].count < k }
+        return bucket.flatMap { buckets[$0].popSpare() }
+    }
+
+    /// The contact that was not seen for longest, if that is `staleUs` ago: of the `limit` nearest to the own
+    /// id, or of all.
+    func stalest(ofNearest limit: Int = .max, nowUs: UInt64, staleUs: UInt64) -> Contact? {
+        var (best, oldestUs, looked) = (Contact?.none, nowUs - min(nowUs, staleUs), 0)
+        var left = occupied
+        while !left.isZero, looked < limit {
+            let bucket = 255 - left.trailingZeroBitCount
+            left = left.flippingBit(bucket)
+            for index in buckets[bucket].states.indices
+            where buckets[bucket].states[index].lastSeenUs < oldestUs {
+                oldestUs = buckets[bucket].states[index].lastSeenUs
+                best = buckets[bucket].contact(index)
+            }
+            looked += buckets[bucket].count
+        }
+        return best
+    }
+
+    /// A bucket in whose range nothing was looked up since `sinceUs`, of those that can hold anyone: no deeper
+    /// than the deepest that does.
+    func unvisitedBucket(sinceUs: UInt64) -> Int? {
+        guard !occupied.isZero else { return nil }
+        return (0...(255 - occupied.trailingZeroBitCount)).first { buckets[$0].lastLookupUs < sinceUs }
     }
 
     private mutating func add(_ contact: Contact, to bucket: Int, nowUs: UInt64) {

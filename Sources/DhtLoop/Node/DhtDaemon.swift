@@ -199,7 +199,7 @@ extension NodeConfig {
         var generator = SystemRandomNumberGenerator()
         self.init(id: config.nodeID ?? .random(using: &generator))
         net = config.network
-        (k, alpha, replica) = (config.k, config.alpha, config.replica)
+        (k, alpha, beta, replica) = (config.k, config.alpha, config.beta, config.replica)
         timeoutUs = UInt64(config.timeoutMs) * 1000
         deadlineUs = UInt64(config.deadlineMs) * 1000
         ttlSeconds = UInt64(config.ttlSeconds)
