@@ -18,8 +18,9 @@ BIN := .build/release
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
-.PHONY: help setup build run demo test roundtrip surface outage echo client flood badinput idle startup alloc bench bench-compare \
-	soak perf http callgrind valgrind prometheus lifecycle openapi systemd page pagetest man fuzz lint fmt vectors \
+.PHONY: help setup build run demo test roundtrip surface outage fastopen echo client flood badinput idle startup alloc \
+	bench bench-compare soak perf http callgrind valgrind prometheus lifecycle openapi systemd page pagetest man fuzz \
+	lint fmt vectors \
 	install clean
 
 help: ## Lists the targets
@@ -51,6 +52,9 @@ surface: build ## Deletes, conditional writes, providers, explain and ping again
 
 outage: build ## A hub is killed and comes back; the nodes must find back by themselves
 	@scripts/outage_dht.sh
+
+fastopen: build ## A first request over a link with delay, with and without TCP fast open
+	@scripts/fastopen_dht.sh
 
 echo: build ## A node on a hub that only echoes: it stays up and not ready
 	@scripts/echo_hub.sh

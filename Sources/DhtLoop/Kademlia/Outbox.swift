@@ -28,6 +28,8 @@ public enum NodeEvent: Equatable, Sendable {
     /// Requests were refused because their senders are over their rate: so many since this was last told, the
     /// latest one over this link and from that peer.
     case shedding(UInt64, peer: NodeID, link: Link)
+    /// A leaving node has given away what it could; so many copies were taken.
+    case handedOver(records: Int)
 }
 
 /// Actions of a node, to be performed in order and then cleared.

@@ -129,10 +129,26 @@ public final class NodeHost: PoolOwner {
         return true
     }
 
+    // MARK: - Sessions before they are needed
+
+    /// Wants open sessions to these, the most wanted first, and no longer to those of the call before
+    /// (`SessionPool.keepWarm`).
+    public func keepWarm(_ wanted: [EndpointID]) { pool.keepWarm(wanted.filter { !isEmbedded($0) }) }
+
+    /// Opens a session to `endpoint` on the guess that it will be needed (`SessionPool.dialAhead`).
+    public func dialAhead(_ endpoint: EndpointID) {
+        if !isEmbedded(endpoint) { pool.dialAhead(endpoint) }
+    }
+
+    /// Whether it is this process's own switch.
+    private func isEmbedded(_ endpoint: EndpointID) -> Bool { overlay != nil && endpoint == node.home }
+
     // MARK: - Events
 
     override public func poolOpened(_ endpoint: EndpointID, nowUs: UInt64) {
-        log.info("overlay_up", metadata: ["peer": .string(endpoints.text(endpoint))])
+        log.log(
+            level: sessionLevel(endpoint), "overlay_up",
+            metadata: ["peer": .string(endpoints.text(endpoint))])
         if overlay == nil, !pool.isOpen(node.home), bootstrap.contains(endpoint) { moveHome(to: endpoint) }
         node.linkUp(endpoint, nowUs: nowUs)
         settle()
@@ -145,13 +161,18 @@ public final class NodeHost: PoolOwner {
     }
 
     override public func poolClosed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
-        log.info(
-            "overlay_down",
+        log.log(
+            level: sessionLevel(endpoint), "overlay_down",
             metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
         if endpoint == node.home, let other = bootstrap.first(where: { pool.isOpen($0) }) {
             moveHome(to: other)
         }
-        lost(endpoint, nowUs)
+        if !reason.isDisuse { lost(endpoint, nowUs) }
+    }
+
+    /// Sessions to other nodes' overlays come and go; those to bootstrap overlays are news.
+    private func sessionLevel(_ endpoint: EndpointID) -> Logger.Level {
+        bootstrap.contains(endpoint) ? .info : .debug
     }
 
     override public func poolDialFailed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
@@ -247,6 +268,8 @@ public final class NodeHost: PoolOwner {
                     "peer": .string(peer.description), "requests": .stringConvertible(requests),
                     "overlay": .string(endpoints.text(link.endpoint)),
                 ])
+        case .handedOver(let records):
+            log.info("handed_over", metadata: ["records": .stringConvertible(records)])
         case .rpcEnded(let op, let peer, let code, let elapsedUs):
             let level: Logger.Level = code == .ok || code == .late ? .debug : .warning
             log.log(
