@@ -8,6 +8,7 @@ struct BusyPeers {
     static let capacity = 1024
 
     private struct Entry {
+        var saidUs: UInt64
         var untilUs: UInt64
         var waitUs: UInt64
         /// Calls that wait for it.
@@ -17,7 +18,10 @@ struct BusyPeers {
     private var entries: [NodeID: Entry] = [:]
 
     /// Whether `id` is to be left alone.
-    mutating func holds(_ id: NodeID, _ nowUs: UInt64) -> Bool { !entries.isEmpty && find(id, nowUs) != nil }
+    func holds(_ id: NodeID, _ nowUs: UInt64) -> Bool { !entries.isEmpty && find(id, nowUs) != nil }
+
+    /// Whether `id` said Busy since then: what it was asked before may have been dropped without a word.
+    func said(_ id: NodeID, since timeUs: UInt64) -> Bool { entries[id].map { $0.saidUs >= timeUs } ?? false }
 
     /// When one more call may ask `id`: those that wait take turns, one in each of the waits that it asked for,
     /// which is what it has room for. Nil when it may be asked now.
@@ -27,11 +31,9 @@ struct BusyPeers {
         return entry.untilUs + entry.turns * entry.waitUs
     }
 
-    private mutating func find(_ id: NodeID, _ nowUs: UInt64) -> Entry? {
-        guard let entry = entries[id] else { return nil }
-        if entry.untilUs > nowUs { return entry }
-        entries[id] = nil
-        return nil
+    private func find(_ id: NodeID, _ nowUs: UInt64) -> Entry? {
+        guard let entry = entries[id], entry.untilUs > nowUs else { return nil }
+        return entry
     }
 
     /// Leaves `id` alone for `waitUs`. With no room the peer is not remembered, and tells us again.
@@ -40,7 +42,7 @@ struct BusyPeers {
         if entries.count >= Self.capacity, !isKnown { entries = entries.filter { $0.value.untilUs > nowUs } }
         guard entries.count < Self.capacity || isKnown else { return }
         let turns = find(id, nowUs)?.turns ?? 0
-        entries[id] = Entry(untilUs: nowUs + waitUs, waitUs: waitUs, turns: turns)
+        entries[id] = Entry(saidUs: nowUs, untilUs: nowUs + waitUs, waitUs: waitUs, turns: turns)
     }
 }
 

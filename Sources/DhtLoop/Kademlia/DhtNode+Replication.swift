@@ -41,8 +41,9 @@ extension DhtNode {
         var pass = replication.pass ?? Replication.Pass(reason: .changes(replication.changes))
         if replication.pass == nil { replication.changes = NeighbourChanges() }
         retryPostponed(nowUs)
-        let underWay = replication.inFlight + replication.postponed.count
-        if let position = pass.position, underWay < Replication.maxInFlight {
+        if let position = pass.position,
+            replication.inFlight + replication.postponed.count < replication.window
+        {
             pass.position = lookThrough(from: position, pass.reason, nowUs)
         }
         replication.pass = pass
@@ -58,6 +59,7 @@ extension DhtNode {
                 outbox.tell(.handedOver(records: Int(stats.handedOver)))
             }
             replication.pass = nil
+            replication.lastTakenUs = [:]
         }
         let isIdle = replication.pass == nil && replication.changes.isEmpty
         guard !isIdle, replication.timer == .none else { return }
@@ -96,8 +98,8 @@ extension DhtNode {
     }
 
     private mutating func copy(_ key: Key, to contact: Contact, _ nowUs: UInt64) {
-        guard !busyPeers.holds(contact.id, nowUs) else {
-            return replication.postponed.append((key: key, contact: contact))
+        guard replication.inFlight < replication.window, !busyPeers.holds(contact.id, nowUs) else {
+            return postpone(key, contact, nowUs)
         }
         guard let record = store.find(key, nowUs: nowUs), record.expiresAtUs > nowUs else { return }
         let version = Version(
@@ -108,6 +110,17 @@ extension DhtNode {
         stats.replicated += 1
     }
 
+    private mutating func postpone(_ key: Key, _ contact: Contact, _ nowUs: UInt64) {
+        let lastTakenUs = replication.lastTakenUs[contact.id] ?? nowUs
+        replication.lastTakenUs[contact.id] = lastTakenUs
+        guard nowUs - lastTakenUs < Replication.busyPatienceUs else { return }
+        replication.postponed.append(Replication.Postponed(key: key, contact: contact))
+        // The look may be over; what it has left to send keeps it going.
+        let rest = Replication.Pass(reason: .changes(NeighbourChanges()), position: nil)
+        replication.pass = replication.pass ?? rest
+    }
+
+    /// Sends again what may be sent by now.
     private mutating func retryPostponed(_ nowUs: UInt64) {
         let waiting = replication.postponed
         replication.postponed = []
@@ -116,22 +129,24 @@ extension DhtNode {
 
     /// A copy arrived, or was refused: either is an answer. One that met a busy node is sent again.
     mutating func copyAnswered(_ key: Key, _ reply: MessageView, from rpc: PendingRpc, _ nowUs: UInt64) {
-        switch reply {
-        case .stored(ok: true, _, _, _) where replication.isLeaving: stats.handedOver += 1
-        case .busy:
-            let contact = Contact(id: rpc.dst, endpoint: rpc.endpoint)
-            replication.postponed.append((key: key, contact: contact))
-            // The look may be over; what it has left to send keeps it going.
-            let rest = Replication.Pass(reason: .changes(NeighbourChanges()), position: nil)
-            replication.pass = replication.pass ?? rest
-        default: break
+        if case .busy = reply {
+            replication.window = max(1, replication.window / 2)
+            postpone(key, Contact(id: rpc.dst, endpoint: rpc.endpoint), nowUs)
+        } else {
+            replication.window = min(Replication.maxInFlight, replication.window + 1)
+            if replication.lastTakenUs[rpc.dst] != nil { replication.lastTakenUs[rpc.dst] = nowUs }
         }
+        if case .stored(ok: true, _, _, _) = reply, replication.isLeaving { stats.handedOver += 1 }
         copyEnded(nowUs)
     }
 
     /// A copy got no answer. A contact that stays gets what concerns it once more.
-    mutating func copyLost(_ rpc: PendingRpc, _ nowUs: UInt64) {
-        if table.state(of: rpc.dst) != nil { neighbourJoined(rpc.dst, nowUs) }
+    mutating func copyLost(_ key: Key, _ rpc: PendingRpc, _ nowUs: UInt64) {
+        if busyPeers.said(rpc.dst, since: rpc.sentUs) {
+            postpone(key, Contact(id: rpc.dst, endpoint: rpc.endpoint), nowUs)
+        } else if table.state(of: rpc.dst) != nil {
+            neighbourJoined(rpc.dst, nowUs)
+        }
         copyEnded(nowUs)
     }
 

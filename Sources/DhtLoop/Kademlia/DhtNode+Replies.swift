@@ -164,7 +164,10 @@ extension DhtNode {
     private mutating func timedOut(_ rpc: PendingRpc, _ nowUs: UInt64) {
         countEnd(of: rpc, .timeout, nowUs)
         wait(rpc, .late, untilUs: max(rpc.sentUs + config.timeoutUs, nowUs + (nowUs - rpc.sentUs)))
-        noteFailure(of: rpc, weight: rpc.purpose == .probe ? 2 : 1, nowUs)
+        // A busy peer drops what was on its way when it said so; that is no silence.
+        if !busyPeers.said(rpc.dst, since: rpc.sentUs) {
+            noteFailure(of: rpc, weight: rpc.purpose == .probe ? 2 : 1, nowUs)
+        }
         tellOwner(of: rpc, .timeout, nowUs)
     }
 
@@ -223,8 +226,8 @@ extension DhtNode {
             if let call = calls[id] { lookupStep(call, lost: rpc, code, nowUs) }
         case .store(let id, _):
             if let call = calls[id] { storeLost(call, rpc, code, nowUs) }
-        case .copy:
-            copyLost(rpc, nowUs)
+        case .copy(let key):
+            copyLost(key, rpc, nowUs)
         case .verify, .probe, .gift, .anyone:
             break
         }
