@@ -31,7 +31,8 @@ private func lookupBenchmark() {
         var lookup = Lookup()
         benchmark.startMeasurement()
         for _ in benchmark.scaledIterations {
-            lookup.start(target: .random(using: &generator), ownID: own, plan: Lookup.Plan(width: k, k: k, alpha: 3))
+            lookup.start(
+                target: .random(using: &generator), ownID: own, plan: Lookup.Plan(width: k, k: k, alpha: 3))
             for contact in known { lookup.add(contact) }
             var asked = 0
             while let peer = lookup.next() {

@@ -52,36 +52,41 @@ public struct AdmissionControl: ~Copyable {
     ///
     /// A session of the embedded switch is one peer, whatever ids it claims. Over a session that we opened comes
     /// everybody behind that overlay: there the id has to do, and the common bucket is what no id escapes.
+    ///
+    /// - Parameter cost: requests that it counts as, 1 or more: a batch counts its records. One that begins within
+    ///   the limit is admitted whole.
     @inline(__always)
-    public mutating func admit(_ link: Link, src: NodeID, nowUs: UInt64) -> Admission {
+    public mutating func admit(
+        _ link: Link, src: NodeID, cost: UInt64 = 1, nowUs: UInt64
+    ) -> Admission {
         let now = nowUs &* Pace.ticksPerUs
-        guard let pace = peerPace else { return admitToCommon(now) }
+        guard let pace = peerPace else { return admitToCommon(cost, now) }
         let bucket = peers.bucket(hash(link, src), now)
         let owed = bucket.pointee.owed(now)
         guard owed <= pace.tolerance else {
             return Self.refuse(&bucket.pointee, forTicks: owed - pace.tolerance, now)
         }
-        var price = pace.interval
+        var price = pace.interval * cost
         if let commonPace {
             let owedByAll = common.owed(now)
             guard owedByAll <= commonPace.tolerance else {
                 return Self.refuse(&bucket.pointee, forTicks: owedByAll - commonPace.tolerance, now)
             }
             price <<= Self.doublings(owedByAll, of: commonPace.tolerance)
-            common.charge(commonPace.interval, now)
+            common.charge(commonPace.interval * cost, now)
         }
         bucket.pointee.charge(price, now)
         return .admitted
     }
 
     /// There is no limit for a single peer.
-    private mutating func admitToCommon(_ now: UInt64) -> Admission {
+    private mutating func admitToCommon(_ cost: UInt64, _ now: UInt64) -> Admission {
         guard let pace = commonPace else { return .admitted }
         let owed = common.owed(now)
         guard owed <= pace.tolerance else {
             return Self.refuse(&common, forTicks: owed - pace.tolerance, now)
         }
-        common.charge(pace.interval, now)
+        common.charge(pace.interval * cost, now)
         return .admitted
     }
 

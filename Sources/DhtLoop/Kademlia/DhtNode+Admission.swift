@@ -20,7 +20,9 @@ extension DhtNode {
 
     /// Whether a request is to be answered. One that is not has been dealt with.
     mutating func isAdmitted(_ request: EnvelopeView, _ link: Link, _ nowUs: UInt64) -> Bool {
-        switch admission.admit(link, src: request.src, nowUs: nowUs) {
+        var cost: UInt64 = 1
+        if case .putMany = request.message { cost = UInt64(max(1, decoder.records.count)) }
+        switch admission.admit(link, src: request.src, cost: cost, nowUs: nowUs) {
         case .admitted: return true
         case .busy(let retryMs): sayBusy(request, retryMs, link)
         case .dropped: stats.reject(.overRate)
@@ -52,6 +54,7 @@ extension MessageView {
         case .findNode: .findNode
         case .get: .get
         case .put: .put
+        case .putMany: .putMany
         case .provide: .provide
         case .findProviders: .findProviders
         default: nil

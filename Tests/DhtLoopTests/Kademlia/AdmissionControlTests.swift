@@ -201,6 +201,17 @@ struct AdmissionControlTests {
         #expect((1...150).contains(busy), "\(busy) in ten seconds at a retry time of up to 100 ms")
     }
 
+    @Test("a batch counts as what is in it")
+    func batches() {
+        var control = AdmissionControl(perPeer: 1000, common: 0, secret: 3)
+        var admitted = 0
+        for time in 0..<UInt64(100_000)
+        where control.admit(session(1), src: .zero, cost: 64, nowUs: time * 100) == .admitted {
+            admitted += 64
+        }
+        #expect((10_000...10_400).contains(admitted))
+    }
+
     @Test("a retry time is when there is room again", arguments: [1, 7, 100, 3000, 50_000])
     func retry(rate: Int) throws {
         var control = AdmissionControl(perPeer: rate, common: 0, secret: 3)
