@@ -14,10 +14,11 @@ extension Config {
         SettingSpec(
             name: "RON_DHT_BOOTSTRAP", flag: "bootstrap", fallbacks: ["RON_DHT_SEEDS", "DHT_SEEDS"],
             kind: .endpoints(limit: Tuning.bootstrapEntries), initial: .text(Tuning.bootstrap),
-            meaning: "Overlay endpoints to attach to, separated by commas"),
+            meaning: "Overlay endpoints to attach to, separated by commas", isLive: true),
         SettingSpec(
             name: "RON_DHT_PEERS_FILE", flag: "peers-file", kind: .text, initial: .nothing,
-            meaning: "File of \"<peer id> <host:port>\" lines for logical ids in the bootstrap list"),
+            meaning: "File of \"<peer id> <host:port>\" lines for logical ids in the bootstrap list",
+            isLive: true),
         SettingSpec(
             name: "RON_DHT_EMBED_OVERLAY", flag: "embed-overlay", kind: .listenAddress, initial: .nothing,
             meaning: "Run a switch inside the node, listening here"),

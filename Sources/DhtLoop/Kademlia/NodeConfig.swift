@@ -35,8 +35,5 @@ public struct NodeConfig: Sendable {
     /// Time between looks around, in microseconds: a lookup of the own id and of a random one.
     public var refreshUs: UInt64 = 600_000_000
 
-    /// Whether each request of ours is told of when it ends, or only those that fail.
-    public var tellsEveryRpc = false
-
     public init(id: NodeID) { self.id = id }
 }

@@ -51,26 +51,38 @@ public final class NodeHost: PoolOwner {
         ticker.host = self
     }
 
-    /// Attaches the node to its overlays and begins to look for peers.
+    /// Makes the node ready for its overlays; `setBootstrap` names them.
     ///
     /// - Parameters:
-    ///   - bootstrap: endpoints to stay attached to, the first that answers being home unless a switch is embedded.
     ///   - embeddedAt: the embedded switch's own endpoint.
     ///   - advertised: what others are told instead of home.
     public func start(
-        bootstrap: [EndpointID], embeddedAt: EndpointID?, advertised: EndpointID?, policy: PoolPolicy,
-        seed: UInt64
+        embeddedAt: EndpointID?, advertised: EndpointID?, policy: PoolPolicy, seed: UInt64
     ) {
         pool = SessionPool(loop: loop, endpoints: endpoints, owner: self, policy: policy, seed: seed)
-        self.bootstrap = bootstrap
         self.advertised = advertised
-        node.setBootstrap(bootstrap)
         if let embeddedAt {
             node.setHome(embeddedAt, advertised: advertised ?? embeddedAt)
             overlay?.attachLocal(id: node.config.id, port: LocalNodePort(host: self))
         }
-        for endpoint in bootstrap { pool.keep(endpoint) }
         ticker.scheduleCollection(atUs: loop.nowUs + Self.collectUs)
+        settle()
+    }
+
+    /// Stays attached to these overlays, `host:port` each, and to none of those before; the first that answers is
+    /// home unless a switch is embedded. Contacts are kept.
+    public func setBootstrap(_ entries: [String]) {
+        let (before, now) = (bootstrap, entries.compactMap { endpoints.intern($0) })
+        guard now != before else { return }
+        bootstrap = now
+        node.setBootstrap(now)
+        for endpoint in before where !now.contains(endpoint) { pool.release(endpoint) }
+        for endpoint in now where !before.contains(endpoint) {
+            pool.keep(endpoint)
+            // The node had it open for another reason: it was not asked yet who else is there.
+            if pool.isOpen(endpoint) { node.linkUp(endpoint, nowUs: loop.nowUs) }
+        }
+        if needsHome, let open = now.first(where: { pool.isOpen($0) }) { moveHome(to: open) }
         settle()
     }
 
@@ -82,6 +94,12 @@ public final class NodeHost: PoolOwner {
 
     /// Bootstrap overlays whose session is open.
     public var bootstrapUp: Int { bootstrap.count { pool.isOpen($0) } }
+
+    /// Whether the log is told of each request, or only of those that fail.
+    public var tellsEveryRpc: Bool {
+        get { node.tellsEveryRpc }
+        set { node.tellsEveryRpc = newValue }
+    }
 
     // MARK: - Calls
 
@@ -130,7 +148,7 @@ public final class NodeHost: PoolOwner {
 
     override public func poolOpened(_ endpoint: EndpointID, nowUs: UInt64) {
         log.info("overlay_up", metadata: ["peer": .string(endpoints.text(endpoint))])
-        if overlay == nil, !pool.isOpen(node.home), bootstrap.contains(endpoint) { moveHome(to: endpoint) }
+        if needsHome, bootstrap.contains(endpoint) { moveHome(to: endpoint) }
         node.linkUp(endpoint, nowUs: nowUs)
         settle()
     }
@@ -145,9 +163,7 @@ public final class NodeHost: PoolOwner {
         log.info(
             "overlay_down",
             metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
-        if endpoint == node.home, let other = bootstrap.first(where: { pool.isOpen($0) }) {
-            moveHome(to: other)
-        }
+        if needsHome, let other = bootstrap.first(where: { pool.isOpen($0) }) { moveHome(to: other) }
         lost(endpoint, nowUs)
     }
 
@@ -173,6 +189,11 @@ public final class NodeHost: PoolOwner {
     private func lost(_ endpoint: EndpointID, _ nowUs: UInt64) {
         node.linkDown(endpoint, nowUs: nowUs)
         settle()
+    }
+
+    /// Whether the overlay that others are told is none of ours, or is down.
+    private var needsHome: Bool {
+        overlay == nil && !(bootstrap.contains(node.home) && pool.isOpen(node.home))
     }
 
     private func moveHome(to endpoint: EndpointID) {
