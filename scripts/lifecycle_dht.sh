@@ -45,10 +45,20 @@ stop other
 ok "SIGHUP: another bootstrap list, and the node moves there without a restart"
 
 # Only "localhost" is known without asking: in capitals it is a name, which c-ares finds without a network.
-RON_DHT_BOOTSTRAP=LOCALHOST:${OVERLAY[hub]##*:} start_node named ""
-await "a node finds its hub by name" logs named '"overlay_up","peer":"LOCALHOST'
+start_node carrier "" --embed-overlay 127.0.0.1:0
+for at in hub carrier; do
+    start_node named "LOCALHOST:${OVERLAY[$at]##*:},${OVERLAY[$at]}" --embed-overlay 127.0.0.1:0
+    await "a node finds the nodes at the $at that it knows by name" ready named
+    [[ $(fetch named /dht/stats | grep -o '"kept":true' | wc -l) == 1 ]] || die "two sessions to one overlay"
+    stop named
+done
+start_node named "LOCALHOST:${OVERLAY[hub]##*:}"
+await "a node without a switch, too" ready named
+knows() { fetch "$1" /dht/routing | grep -q "$(logged "$2" listening node)"; }
+await "and others find it there" knows a named
 stop named
-ok "names: bootstrap by name"
+stop carrier
+ok "names: an overlay is found by name, and is one overlay under two names"
 
 stop b
 logs b '"event":"stopping".*"drain_ms":5000' || die "b did not say that it ends"

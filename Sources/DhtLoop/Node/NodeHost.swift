@@ -35,6 +35,7 @@ public final class NodeHost: PoolOwner {
     private let callOwner: CallOwner
     private var tickets: [CallID: UInt64] = [:]
     private var lostLinks: [EndpointID] = []
+    private var names: BootstrapList!
     private var bootstrap: [EndpointID] = []
     private var advertised: EndpointID?
 
@@ -60,6 +61,8 @@ public final class NodeHost: PoolOwner {
         embeddedAt: EndpointID?, advertised: EndpointID?, policy: PoolPolicy, seed: UInt64
     ) {
         pool = SessionPool(loop: loop, endpoints: endpoints, owner: self, policy: policy, seed: seed)
+        names = BootstrapList(loop: loop, endpoints: endpoints, owner: self, seed: seed)
+        names.own = [embeddedAt, advertised].compactMap { $0 }
         self.advertised = advertised
         if let embeddedAt {
             node.setHome(embeddedAt, advertised: advertised ?? embeddedAt)
@@ -71,23 +74,11 @@ public final class NodeHost: PoolOwner {
 
     /// Stays attached to these overlays, `host:port` each, and to none of those before; the first that answers is
     /// home unless a switch is embedded. Contacts are kept.
-    public func setBootstrap(_ entries: [String]) {
-        let (before, now) = (bootstrap, entries.compactMap { endpoints.intern($0) })
-        guard now != before else { return }
-        bootstrap = now
-        node.setBootstrap(now)
-        for endpoint in before where !now.contains(endpoint) { pool.release(endpoint) }
-        for endpoint in now where !before.contains(endpoint) {
-            pool.keep(endpoint)
-            // The node had it open for another reason: it was not asked yet who else is there.
-            if pool.isOpen(endpoint) { node.linkUp(endpoint, nowUs: loop.nowUs) }
-        }
-        if needsHome, let open = now.first(where: { pool.isOpen($0) }) { moveHome(to: open) }
-        settle()
-    }
+    public func setBootstrap(_ entries: [String]) { names.set(entries) }
 
     /// Ends all sessions.
     public func shutDown() {
+        names.stop()
         pool.shutDown()
         loop.detach(ticker)
     }
@@ -148,6 +139,7 @@ public final class NodeHost: PoolOwner {
 
     override public func poolOpened(_ endpoint: EndpointID, nowUs: UInt64) {
         log.info("overlay_up", metadata: ["peer": .string(endpoints.text(endpoint))])
+        names.opened(endpoint)
         if needsHome, bootstrap.contains(endpoint) { moveHome(to: endpoint) }
         node.linkUp(endpoint, nowUs: nowUs)
         settle()
@@ -187,6 +179,7 @@ public final class NodeHost: PoolOwner {
     }
 
     private func lost(_ endpoint: EndpointID, _ nowUs: UInt64) {
+        names.failed(endpoint)
         node.linkDown(endpoint, nowUs: nowUs)
         settle()
     }
@@ -273,6 +266,26 @@ public final class NodeHost: PoolOwner {
         guard endpoints.count > Self.collectAbove else { return }
         let used = node.endpointsInUse()
         endpoints.collect { used.contains($0) || pool.uses($0) }
+    }
+}
+
+extension NodeHost: BootstrapOwner {
+    func bootstrapChanged() {
+        let (before, now) = (bootstrap, names.attached)
+        bootstrap = now
+        node.setBootstrap(now)
+        for endpoint in before where !now.contains(endpoint) { pool.release(endpoint) }
+        for endpoint in now where !before.contains(endpoint) {
+            pool.keep(endpoint)
+            // Open already, for another reason: nobody was asked yet who else is there.
+            if pool.isOpen(endpoint) { node.linkUp(endpoint, nowUs: loop.nowUs) }
+        }
+        if needsHome, let open = now.first(where: { pool.isOpen($0) }) { moveHome(to: open) }
+        settle()
+    }
+
+    func bootstrapUnresolved(_ entry: String) {
+        log.warning("dial_failed", metadata: ["peer": .string(entry), "cause": "no_address"])
     }
 }
 
