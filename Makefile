@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
 .PHONY: help setup build run demo test roundtrip surface outage echo client badinput idle startup alloc bench bench-compare \
-	soak perf http callgrind valgrind prometheus lifecycle openapi systemd page pagetest man fuzz lint fmt vectors \
+	soak perf http callgrind valgrind prometheus readiness lifecycle openapi systemd page pagetest man fuzz lint fmt vectors \
 	install clean
 
 help: ## Lists the targets
@@ -93,6 +93,9 @@ valgrind: build ## A round trip under memcheck
 
 prometheus: build ## Debian's Prometheus scrapes two nodes; promtool checks pages and alert rules
 	@scripts/prometheus_dht.sh
+
+readiness: build ## Nodes that lose their last peer, killed or frozen, stop being ready within 30 s
+	@scripts/readiness_dht.sh
 
 lifecycle: build ## Reload, graceful stop, token: a node as its supervisor sees it
 	@scripts/lifecycle_dht.sh

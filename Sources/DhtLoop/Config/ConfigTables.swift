@@ -90,6 +90,11 @@ extension Config {
             kind: .integer(least: .number(0), most: .setting("RON_DHT_K")),
             initial: .setting("RON_DHT_K"), meaning: "Routing table entries that make the node ready",
             isLive: true),
+        SettingSpec(
+            name: "RON_DHT_CANARY_SECS", flag: "canary-secs", kind: .integerOrOff(Tuning.canarySecondsRange),
+            initial: .number(Tuning.canarySeconds),
+            meaning: "Seconds between two values put and read back to see whether the network works",
+            isLive: true),
     ]
 
     private static let processRows = [

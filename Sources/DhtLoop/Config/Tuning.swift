@@ -30,6 +30,9 @@ public enum Tuning {
     static let memoryBytesRange = 16 << 20...Int.max
     static let readyPeers = 1
     static let readyPeersRange = 0...64
+    /// Off.
+    static let canarySeconds = 0
+    static let canarySecondsRange = 5...3600
     static let adminAddress = "127.0.0.1:5301"
     static let drainMs = 5000
     static let drainMsRange = 0...60_000

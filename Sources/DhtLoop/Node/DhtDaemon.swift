@@ -89,6 +89,7 @@ public final class DhtDaemon: SignalOwner {
         let left = service.unfinished
         signals?.stop()
         service.admin?.stop()
+        service.canary.stop()
         host.shutDown()
         host.overlay?.shutDown()
         manager.stop()
@@ -121,6 +122,7 @@ public final class DhtDaemon: SignalOwner {
             config: NodeConfig(config), endpoints: endpoints, loop: loop, overlay: overlay,
             callOwner: service, log: log, seed: Self.systemRandom())
         service.host = host
+        service.canary = Canary(loop: loop, network: service, log: log, seed: Self.systemRandom())
         var policy = PoolPolicy()
         policy.connectTimeoutUs = UInt64(config.timeoutMs) * 1000
         host.start(
@@ -137,6 +139,7 @@ public final class DhtDaemon: SignalOwner {
         host.tellsEveryRpc = config.log.level <= .debug
         resolver.trust(config.bootstrap)
         host.setBootstrap(config.bootstrap)
+        if !service.isStopping { service.canary.setPace(seconds: config.canarySeconds) }
     }
 
     private func sayListening(_ admin: AdminServer, _ overlay: OverlaySwitch?) {

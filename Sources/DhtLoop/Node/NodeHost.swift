@@ -36,6 +36,7 @@ public final class NodeHost: PoolOwner {
     private var tickets: [CallID: UInt64] = [:]
     private var lostLinks: [EndpointID] = []
     private var names: BootstrapList!
+    private var watch: PeerWatch!
     private var bootstrap: [EndpointID] = []
     private var advertised: EndpointID?
 
@@ -62,6 +63,7 @@ public final class NodeHost: PoolOwner {
     ) {
         pool = SessionPool(loop: loop, endpoints: endpoints, owner: self, policy: policy, seed: seed)
         names = BootstrapList(loop: loop, endpoints: endpoints, owner: self, seed: seed)
+        watch = PeerWatch(loop: loop, host: self)
         names.own = [embeddedAt, advertised].compactMap { $0 }
         self.advertised = advertised
         if let embeddedAt {
@@ -79,6 +81,7 @@ public final class NodeHost: PoolOwner {
     /// Ends all sessions.
     public func shutDown() {
         names.stop()
+        watch.stop()
         pool.shutDown()
         loop.detach(ticker)
     }
@@ -133,6 +136,40 @@ public final class NodeHost: PoolOwner {
         tickets[id] = ticket
         settle()
         return true
+    }
+
+    // MARK: - Signs of life
+
+    /// When the contact that was heard last was heard; nil without a contact.
+    var lastHeardUs: UInt64? { newestContact?.state.lastSeenUs }
+
+    /// Asks the contact that was heard last, and those near it, for a sign of life; nobody hears what came of it,
+    /// but the routing table.
+    func askForSign() {
+        guard let contact = newestContact else { return }
+        _ = node.ping(contact.id, nowUs: loop.nowUs)
+        settle()
+    }
+
+    private var newestContact: (id: NodeID, state: PeerState)? {
+        var newest: (id: NodeID, state: PeerState)?
+        for bucket in node.table.buckets {
+            for (id, state) in zip(bucket.ids, bucket.states)
+            where state.lastSeenUs >= newest?.state.lastSeenUs ?? 0 {
+                newest = (id, state)
+            }
+        }
+        return newest
+    }
+
+    /// A random key that some contact is nearer to than this node, when there is a contact.
+    func keyElsewhere(using generator: inout SeededGenerator) -> Key {
+        let (own, key) = (node.config.id, Key.random(using: &generator))
+        let contacts = node.table.buckets.flatMap(\.ids)
+        let isElsewhere = contacts.contains { $0.distance(to: key) < own.distance(to: key) }
+        guard !isElsewhere, let near = contacts.randomElement(using: &generator) else { return key }
+        return near.random(
+            sharingPrefix: min(near.distance(to: own).leadingZeroBitCount + 1, 255), using: &generator)
     }
 
     // MARK: - Events
