@@ -18,7 +18,7 @@ BIN := .build/release
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
-.PHONY: help setup build run demo test roundtrip surface outage echo client badinput idle startup alloc bench bench-compare \
+.PHONY: help setup build run demo test roundtrip surface original outage echo client badinput idle startup alloc bench bench-compare \
 	soak perf http callgrind valgrind prometheus readiness lifecycle openapi systemd page pagetest man fuzz lint fmt vectors \
 	install clean
 
@@ -48,6 +48,9 @@ roundtrip: build ## Clusters of 2, 8 and 5 nodes: what is put on one node is got
 
 surface: build ## Deletes, conditional writes, providers, explain and ping against four nodes
 	@scripts/surface_dht.sh
+
+original: build ## The curl lines of the original's scripts against two nodes
+	@scripts/original_dht.sh
 
 outage: build ## A hub is killed and comes back; the nodes must find back by themselves
 	@scripts/outage_dht.sh
