@@ -18,12 +18,12 @@ BIN := .build/release
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
-.PHONY: help setup build run demo test roundtrip surface original outage echo client badinput idle startup alloc bench bench-compare \
-	soak perf http callgrind valgrind prometheus readiness lifecycle openapi systemd page pagetest man fuzz lint fmt vectors \
-	install clean
+.PHONY: help setup build run demo test roundtrip surface original outage echo client badinput idle startup alloc bench \
+	bench-compare soak perf http callgrind valgrind prometheus readiness lifecycle openapi deploy-check systemd page \
+	pagetest docs man fuzz lint fmt vectors install clean
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: export SVC_BUILD_GIT = $(GIT_COMMIT)
 build: export SVC_BUILD_DATE = $(GIT_DATE)
@@ -106,6 +106,9 @@ lifecycle: build ## Reload, graceful stop, token: a node as its supervisor sees 
 openapi: build ## schemathesis holds a live node against docs/openapi.yaml
 	@scripts/openapi_dht.sh
 
+deploy-check: build ## make install, manual, completions; deploy/ against the binaries and a live node
+	@scripts/deploy_dht.sh
+
 systemd: ## The units as systemd judges them
 	@scripts/systemd_dht.sh
 
@@ -132,7 +135,7 @@ man: build ## Manual pages in out/man, out of the commands' own help
 	@mkdir -p out/man
 	@swift build --product generate-manual >out/man.log 2>&1 || { tail -n 20 out/man.log >&2; exit 1; }
 	@for program in svc-dht svc-overlay; do \
-		.build/debug/generate-manual-tool $(BIN)/$$program --multi-page --output-directory out/man; \
+		.build/debug/generate-manual $(BIN)/$$program --multi-page --output-directory out/man; \
 	done
 
 SHARE = $(DESTDIR)$(PREFIX)/share
