@@ -118,6 +118,9 @@ page: ## Embeds web/page.html anew
 pagetest: build ## The page in headless Chromium; its screenshots go to docs/img
 	@scripts/page_dht.sh
 
+docs: build man ## Documents against what they speak of: links, targets, scripts, settings, tests; manual pages
+	@scripts/check_docs.py $(BIN)
+
 fuzz: ## Bytes from strangers, SECONDS_PER_FUZZ_TARGET (60) seconds for each target
 	@scripts/fuzz.sh $(SECONDS_PER_FUZZ_TARGET)
 

@@ -16,21 +16,20 @@ func observationBenchmarks() {
         }
         blackHole(histogram.count)
     }
-    Benchmark("an event counted by its label") { benchmark in
+    Benchmark("a counter counted") { benchmark in
         var stats = NodeStats()
         benchmark.startMeasurement()
         for _ in benchmark.scaledIterations {
-            stats.routeUpdates[.added] += 1
-            blackHole(stats.routeUpdates[.added])
+            stats.gets += 1
+            blackHole(stats.gets)
         }
     }
-    Benchmark("a page of metrics: node, switch, process", configuration: .init(scalingFactor: .one)) {
-        benchmark in
+    let onePage = Benchmark.Configuration(metrics: [.wallClock], scalingFactor: .one)
+    Benchmark("a page of metrics: node, switch, process", configuration: onePage) { benchmark in
         let build = BuildInfo(service: "svc-dht", version: "0", git: "0", built: "0")
-        var page = PrometheusText()
         let stats = NodeStats()
+        var page = PrometheusText()
         benchmark.startMeasurement()
-        page.clear()
         DhtMetrics(stats).render(into: &page, build: build)
         OverlayMetrics().render(into: &page, build: build)
         ProcessMetrics().render(into: &page)
