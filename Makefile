@@ -18,9 +18,9 @@ BIN := .build/release
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
-.PHONY: help setup build run demo test roundtrip surface original outage echo client badinput idle startup alloc bench \
-	bench-compare soak perf http callgrind valgrind prometheus readiness lifecycle openapi deploy-check systemd page \
-	pagetest docs man fuzz lint fmt vectors install clean
+.PHONY: help setup build run demo test roundtrip surface original outage fastopen echo client badinput idle startup alloc \
+	bench bench-compare soak perf http callgrind valgrind prometheus readiness lifecycle openapi deploy-check systemd \
+	page pagetest docs man fuzz lint fmt vectors install clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ original: build ## The curl lines of the original's scripts against two nodes
 
 outage: build ## A hub is killed and comes back; the nodes must find back by themselves
 	@scripts/outage_dht.sh
+
+fastopen: build ## A first request over a link with delay, with and without TCP fast open
+	@scripts/fastopen_dht.sh
 
 echo: build ## A node on a hub that only echoes: it stays up and not ready
 	@scripts/echo_hub.sh

@@ -17,11 +17,23 @@ head -c 1024 /dev/urandom >"$WORK/value"
 "$BIN/svc-dht" put kept --file "$WORK/value" --node "${ADMIN[a]}" >/dev/null || die "put"
 ok "two nodes are ready, a value is stored"
 
+# The time of day, in milliseconds, at which NODE logged that the session ended.
+down_ms() {
+    local when
+    when=$(sed -n 's/.*"ts":"\([^"]*\)".*"event":"overlay_down".*"cause":"peer_closed".*/\1/p' "$WORK/$1.log" | tail -n 1)
+    [[ -n $when ]] && date -d "$when" +%s%3N
+}
+
 declare -A before
+killed_ms=$(date +%s%3N)
 crash hub
 for node in a b; do before[$node]=$(cpu_us "$node"); done
 for node in a b; do await "$node says 503" unready "$node"; done
 ok "hub killed with -9: /readyz is 503 on both"
+for node in a b; do
+    await "$node has logged the end of its session" down_ms "$node"
+    say "        $node: knew $(($(down_ms "$node") - killed_ms)) ms after the kill"
+done
 
 sleep "$away"
 for node in a b; do

@@ -37,7 +37,7 @@ public struct NodeOptions: Sendable {
     /// Requests a lookup keeps in flight.
     public var alpha = 3
     /// Extra requests a lookup may send when a peer is late.
-    public var beta = 0
+    public var beta = 1
     /// Disjoint paths of a lookup.
     public var paths = 1
     /// Replicas of a record.
@@ -190,8 +190,8 @@ extension SimConfig {
         try demand((1...Limits.contactsPerMessage).contains(nodes.k), "k must be 1 to 64")
         try demand((1...nodes.k).contains(nodes.alpha), "alpha must be 1 to k")
         try demand((1...nodes.k).contains(nodes.replica), "replica must be 1 to k")
-        try demand(nodes.beta == 0, "the node does not hedge yet: beta must be 0")
-        try demand(nodes.paths == 1, "the node walks one path only: paths must be 1")
+        try demand((0...nodes.alpha).contains(nodes.beta), "beta must be 0 to alpha")
+        try demand((1...NodeConfig.maxPaths).contains(nodes.paths), "paths must be 1 to \(NodeConfig.maxPaths)")
         try demand((0...nodes.count).contains(nodes.hubs), "hubs must be 0 to nodes")
         try demand(shares.allSatisfy { (0...1).contains($0) }, "shares must be 0 to 1")
         try demand(faults.churnShape > 0, "the churn's shape must be above 0")
@@ -210,6 +210,7 @@ extension SimConfig {
         var config = NodeConfig(id: id)
         config.k = nodes.k
         config.alpha = nodes.alpha
+        (config.beta, config.paths) = (nodes.beta, nodes.paths)
         config.replica = nodes.replica
         config.timeoutUs = UInt64(nodes.timeoutMs) * 1000
         config.deadlineUs = UInt64(nodes.deadlineMs) * 1000

@@ -82,7 +82,7 @@ extension Simulation {
         let machine = Machine(node)
         sites[site].machine = machine
         (sites[site].isUp, sites[site].isSilent) = (true, false)
-        if !sites[site].isAdversary {
+        if !sites[site].isAdversary, !sites[site].isSlow {
             sites[site].callerIndex = callers.count
             callers.append(site)
         }

@@ -38,7 +38,7 @@ public final class Simulation {
     var scribe = Scribe()
     var adversaries = Adversaries()
     var publisher = Publisher()
-    /// Nodes that callers may use: up, and no adversaries.
+    /// Nodes that callers may use: up, no adversaries, and no stragglers, whose every call is slow.
     var callers: [Int] = []
     var isPartitioned = false
     /// Adversaries have turned.

@@ -12,7 +12,7 @@ struct PopulationArguments: ParsableArguments {
     @Option(help: "Requests a lookup keeps in flight.")
     var alpha = 3
     @Option(help: "Extra requests a lookup may send when a peer is late.")
-    var beta = 0
+    var beta = 1
     @Option(help: "Disjoint paths of a lookup.")
     var paths = 1
     @Option(help: "Replicas of a record.")

@@ -19,6 +19,8 @@ struct NodeOptions: ParsableArguments {
     var nodeId: String?
     @Option(help: .setting("RON_DHT_NET"))
     var net: String?
+    @Option(help: .setting("RON_DHT_FAST_OPEN"))
+    var fastOpen: String?
     @Option(help: .setting("RON_DHT_K"))
     var k: String?
     @Option(help: .setting("RON_DHT_ALPHA"))
@@ -70,7 +72,8 @@ struct NodeOptions: ParsableArguments {
         let given: [String: String?] = [
             "RON_DHT_BOOTSTRAP": bootstrap, "RON_DHT_PEERS_FILE": peersFile,
             "RON_DHT_EMBED_OVERLAY": embedOverlay, "RON_DHT_ADVERTISE": advertise,
-            "RON_DHT_NODE_ID": nodeId, "RON_DHT_NET": net, "RON_DHT_K": k, "RON_DHT_ALPHA": alpha,
+            "RON_DHT_NODE_ID": nodeId, "RON_DHT_NET": net, "RON_DHT_FAST_OPEN": fastOpen, "RON_DHT_K": k,
+            "RON_DHT_ALPHA": alpha,
             "RON_DHT_BETA": beta, "RON_DHT_TIMEOUT_MS": timeoutMs, "RON_DHT_DEADLINE_MS": deadlineMs,
             "RON_DHT_REPLICA": replica, "RON_DHT_TTL_SECS": ttlSecs,
             "RON_DHT_REPUBLISH_SECS": republishSecs, "RON_DHT_MAX_VALUE": maxValue,

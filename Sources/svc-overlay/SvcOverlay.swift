@@ -25,6 +25,8 @@ struct SvcOverlay: ParsableCommand {
     var txWatermark: String?
     @Option(help: .setting("RON_OVERLAY_HANDSHAKE_MS"))
     var handshakeMs: String?
+    @Option(help: .setting("RON_OVERLAY_FAST_OPEN"))
+    var fastOpen: String?
     @Option(help: .setting("SVC_OVERLAY_LOG"))
     var log: String?
     @Option(help: .setting("SVC_OVERLAY_LOG_FORMAT"))
@@ -42,7 +44,8 @@ struct SvcOverlay: ParsableCommand {
         let given: [String: String?] = [
             "SVC_OVERLAY_LISTEN_ADDR": listenAddr, "SVC_OVERLAY_HTTP_ADDR": httpAddr,
             "SVC_OVERLAY_MAX_CONNS": maxConns, "RON_OVERLAY_TX_WATERMARK": txWatermark,
-            "RON_OVERLAY_HANDSHAKE_MS": handshakeMs, "SVC_OVERLAY_LOG": log,
+            "RON_OVERLAY_HANDSHAKE_MS": handshakeMs, "RON_OVERLAY_FAST_OPEN": fastOpen,
+            "SVC_OVERLAY_LOG": log,
             "SVC_OVERLAY_LOG_FORMAT": logFormat,
         ]
         return given.compactMapValues { $0 }

@@ -29,12 +29,12 @@ private func lookupBenchmark() {
         var lookup = Lookup()
         benchmark.startMeasurement()
         for _ in benchmark.scaledIterations {
-            lookup.start(target: .random(using: &generator), ownID: own, width: k, k: k, alpha: 3)
-            for contact in known { lookup.add(contact, hop: 1) }
+            lookup.start(target: .random(using: &generator), ownID: own, plan: Lookup.Plan(width: k, k: k, alpha: 3))
+            for contact in known { lookup.add(contact) }
             var asked = 0
             while let peer = lookup.next() {
-                guard let hop = lookup.answered(peer.contact.id) else { break }
-                for contact in answers[asked & 63] { lookup.add(contact, hop: hop + 1) }
+                guard lookup.answered(peer.contact.id) != nil else { break }
+                for contact in answers[asked & 63] { lookup.add(contact, from: peer.contact.id) }
                 asked += 1
             }
             blackHole(lookup.isFinished)

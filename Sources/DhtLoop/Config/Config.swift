@@ -45,6 +45,8 @@ public struct Config: Sendable {
     public let nodeID: NodeID?
     /// Network id; frames of others are dropped.
     public let network: UInt64
+    /// Whether the first frames of a session travel with its SYN.
+    public let fastOpen: FastOpen
     /// Time to finish running calls after SIGTERM.
     public let drainMs: Int
     /// File that holds the token which writes need where admin HTTP is not on loopback; nil for none.
@@ -88,6 +90,7 @@ public struct Config: Sendable {
         advertise = from.optional("RON_DHT_ADVERTISE")
         nodeID = NodeID(hex: from.text("RON_DHT_NODE_ID"))
         network = UInt64(from.number("RON_DHT_NET"))
+        fastOpen = from.fastOpen("RON_DHT_FAST_OPEN")
         drainMs = from.number("RON_DHT_DRAIN_MS")
         adminTokenFile = from.optional("RON_DHT_ADMIN_TOKEN_FILE")
         amnesia = from.text("RON_AMNESIA") == "1"
@@ -147,6 +150,8 @@ public struct OverlayConfig: Sendable {
     public let txWatermark: Int
     /// Time a connection has to say HELLO.
     public let handshakeMs: Int
+    /// Whether the first frames of a session may come with its SYN.
+    public let fastOpen: FastOpen
     public let log: LogConfig
 
     /// Every setting with its value and where that came from, in table order.
@@ -166,6 +171,7 @@ public struct OverlayConfig: Sendable {
         maxConnections = from.number("SVC_OVERLAY_MAX_CONNS")
         txWatermark = from.number("RON_OVERLAY_TX_WATERMARK")
         handshakeMs = from.number("RON_OVERLAY_HANDSHAKE_MS")
+        fastOpen = from.fastOpen("RON_OVERLAY_FAST_OPEN")
         log = LogConfig(level: from.text("SVC_OVERLAY_LOG"), format: from.text("SVC_OVERLAY_LOG_FORMAT"))
         settings = from.effective
         warnings = from.warnings
@@ -177,5 +183,10 @@ extension SettingResolver {
     fileprivate func optional(_ name: String) -> String? {
         let value = text(name)
         return value.isEmpty ? nil : value
+    }
+
+    /// The choice of a setting whose row admits those words only.
+    fileprivate func fastOpen(_ name: String) -> FastOpen {
+        FastOpen(rawValue: text(name)) ?? Tuning.fastOpen
     }
 }

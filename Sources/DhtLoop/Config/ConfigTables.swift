@@ -31,6 +31,7 @@ extension Config {
         SettingSpec(
             name: "RON_DHT_NET", flag: "net", kind: .integer(least: .number(0), most: .number(.max)),
             initial: .number(Tuning.network), meaning: "Network id; nodes of other networks are not heard"),
+        .fastOpen(name: "RON_DHT_FAST_OPEN"),
     ]
 
     private static let lookupRows = [
@@ -136,6 +137,7 @@ extension OverlayConfig {
         SettingSpec(
             name: "RON_OVERLAY_HANDSHAKE_MS", flag: "handshake-ms", kind: .within(Tuning.handshakeMsRange),
             initial: .number(Tuning.handshakeMs), meaning: "Time a connection has to say HELLO"),
+        .fastOpen(name: "RON_OVERLAY_FAST_OPEN"),
         .logLevel(name: "SVC_OVERLAY_LOG"),
         .logFormat(name: "SVC_OVERLAY_LOG_FORMAT"),
     ]
@@ -148,6 +150,13 @@ extension SettingSpec {
         var spec = self
         spec.fallbacks.append("SVC_DHT_" + name.dropFirst("RON_DHT_".count))
         return spec
+    }
+
+    fileprivate static func fastOpen(name: String) -> SettingSpec {
+        SettingSpec(
+            name: name, flag: "fast-open", kind: .choice(FastOpen.allCases.map(\.rawValue)),
+            initial: .text(Tuning.fastOpen.rawValue),
+            meaning: "First frames travel with the SYN; always only where nobody can forge addresses")
     }
 
     fileprivate static func logLevel(name: String) -> SettingSpec {

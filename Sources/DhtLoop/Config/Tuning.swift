@@ -53,6 +53,7 @@ public enum Tuning {
     /// A queue holds 128 frames; a watermark of 128 could never be passed.
     static let txWatermarkRange = 1...127
     static let network = 0
+    static let fastOpen = FastOpen.cookie
     static let logLevel = "info"
     static let logFormat = "json"
 }

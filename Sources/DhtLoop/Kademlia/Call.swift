@@ -154,6 +154,8 @@ final class Call {
     var hasRaisedSeq = false
     /// Puts sent and neither answered nor given up.
     var storesInFlight = 0
+    /// Those of them that are later than most answers come.
+    var storesOverdue = 0
     /// Position in the lookup's peers of the next one to store at.
     var storeCursor = 0
     /// Peers that were silent once and may be asked again.
@@ -179,7 +181,7 @@ final class Call {
         value = []
         (isTombstone, isStoring, hasRaisedSeq, isExplained) = (false, false, false, false)
         result = PutResult()
-        (storesInFlight, storeCursor, nodesThere) = (0, 0, 0)
+        (storesInFlight, storesOverdue, storeCursor, nodesThere) = (0, 0, 0, 0)
         storeRetries.removeAll(keepingCapacity: true)
         (quorum, limit) = (1, 0)
         best = nil

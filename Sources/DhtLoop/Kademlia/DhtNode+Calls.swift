@@ -29,36 +29,57 @@ extension DhtNode {
     }
 
     /// A call with its deadline armed; nil when too many are in progress.
-    mutating func openCall(_ kind: Call.Kind, target: NodeID, _ nowUs: UInt64) -> Call? {
+    mutating func openCall(
+        _ kind: Call.Kind, target: NodeID, paths: Int? = nil, _ nowUs: UInt64
+    ) -> Call? {
         guard let call = calls.open(kind, nowUs: nowUs) else {
             stats.errors[.overload] += 1
             return nil
         }
-        let isWrite = kind == .put || kind == .provide
-        call.lookup.start(
-            target: target, ownID: config.id, width: isWrite ? writeWidth : config.k, k: config.k,
-            alpha: config.alpha)
+        let isSearch = kind == .get || kind == .findProviders || kind == .ping
+        var plan = Lookup.Plan(width: isSearch ? config.k : narrowWidth, k: config.k, alpha: config.alpha)
+        if kind == .lookAround, target != config.id { (plan.width, plan.alpha) = (1, 1) }
+        (plan.beta, plan.paths) = (config.beta, min(max(1, paths ?? config.paths), NodeConfig.maxPaths))
+        plan.waitsForOverdue = isSearch
+        call.lookup.start(target: target, ownID: config.id, plan: plan)
         call.deadline = wheel.schedule(
             atUs: nowUs + config.deadlineUs, token: TimerToken(.call, slot: UInt64(call.id.slot)).packed)
         return call
     }
 
-    /// How many of the closest must have answered before a record is stored. They name the K closest they know,
-    /// so that three who agree leave nobody nearer to be found; who else is to store it need not be asked first.
-    private var writeWidth: Int { min(config.replica, max(config.alpha, 3)) }
+    /// How many of the closest must have answered where the walk is only to learn who is there: before a record is
+    /// stored, or to meet neighbours. They name the K closest they know, so that three who agree leave nobody
+    /// nearer to be found; the others need not be asked as well.
+    private var narrowWidth: Int { min(config.replica, max(config.alpha, 3)) }
 
-    /// Begins a call's walk with the closest contacts of the table.
+    /// Begins a call's walk with the closest contacts of the table: more than K, for all K may be gone.
     mutating func walk(_ call: Call, _ nowUs: UInt64) {
         stats.lookups += 1
-        table.closest(to: call.lookup.target, config.k, into: &nearest)
-        for index in 0..<nearest.count { call.lookup.add(nearest[index], hop: 1) }
+        table.noteLookup(call.lookup.target, nowUs: nowUs)
+        let sinceUs = nowUs - min(nowUs, upkeep.doubtfulUs)
+        table.closest(to: call.lookup.target, 3 * config.k, seenSinceUs: sinceUs, into: &nearest)
+        if nearest.count < config.k { table.closest(to: call.lookup.target, 3 * config.k, into: &nearest) }
+        for index in 0..<nearest.count {
+            call.lookup.add(nearest[index], rttUs: knownRttUs(of: nearest[index].id))
+        }
         proceed(call, nowUs)
+    }
+
+    /// What a walk should expect of a peer; `.max` when nothing is known.
+    private func knownRttUs(of id: NodeID) -> UInt32 {
+        guard let rtt = table.state(of: id)?.rtt, rtt.isMeasured else { return .max }
+        return rtt.smoothedUs
     }
 
     /// Asks whoever is next; ends the lookup when nobody is.
     mutating func proceed(_ call: Call, _ nowUs: UInt64) {
+        var hedges = call.lookup.hedges
         while let peer = call.lookup.next() {
-            if ask(peer, for: call, nowUs) { continue }
+            if ask(peer, for: call, nowUs) {
+                if call.lookup.hedges > hedges { stats.hedges += 1 }
+                hedges = call.lookup.hedges
+                continue
+            }
             call.lookup.silent(peer.contact.id)
         }
         if call.lookup.isFinished { lookupFinished(call, nowUs) }
@@ -105,7 +126,7 @@ extension DhtNode {
         case .nodes where call.kind == .ping && rpc.dst == call.lookup.target:
             finishPing(call, .answered(at: rpc.endpoint, rttUs: nowUs - rpc.sentUs), nowUs)
         case .nodes:
-            tookContacts(call, in: payload, from: rpc)
+            tookContacts(call, in: payload, from: rpc, nowUs)
             proceed(call, nowUs)
         default:
             call.lookup.failed(rpc.dst)
@@ -114,16 +135,27 @@ extension DhtNode {
     }
 
     /// The contacts of a reply join the walk.
-    mutating func tookContacts(_ call: Call, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc) {
-        guard let hop = call.lookup.answered(rpc.dst) else { return }
+    mutating func tookContacts(
+        _ call: Call, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc, _ nowUs: UInt64
+    ) {
+        guard call.lookup.answered(rpc.dst) != nil else { return }
         for index in decoder.contacts.indices {
             let contact = decoder.contacts[index]
             guard let endpoint = endpoints.intern(contact.at.bytes(in: payload)), endpoint != .none else {
                 stats.reject(.badEndpoint)
                 continue
             }
-            call.lookup.add(Contact(id: contact.id, endpoint: endpoint), hop: min(hop, 254) + 1)
+            let named = Contact(id: contact.id, endpoint: endpoint)
+            call.lookup.add(named, rttUs: knownRttUs(of: contact.id), from: rpc.dst)
+            if table.hasRoom(for: contact.id) { hear(named, nowUs) }
         }
+    }
+
+    /// A peer of the lookup is later than most answers come.
+    mutating func lookupStep(_ call: Call, overdue rpc: PendingRpc, _ nowUs: UInt64) {
+        guard !call.isStoring else { return }
+        call.lookup.overdue(rpc.dst)
+        proceed(call, nowUs)
     }
 
     /// A peer of the lookup is silent, or lost for good.
@@ -143,9 +175,7 @@ extension DhtNode {
         case .findProviders: finishFind(call, isComplete: !call.isUnanswered, nowUs)
         case .ping:
             finishPing(call, call.lookup.hop(of: call.lookup.target) > 0 ? .timedOut : .unknown, nowUs)
-        case .lookAround:
-            close(call)
-            lookedAround(nowUs)
+        case .lookAround: lookedAround(call, nowUs)
         }
     }
 
@@ -160,9 +190,7 @@ extension DhtNode {
         case .put, .provide:
             if !call.isStoring { settleWanted(call) }
             finishPut(call, nowUs)
-        case .lookAround:
-            close(call)
-            lookedAround(nowUs)
+        case .lookAround: lookedAround(call, nowUs)
         }
     }
 

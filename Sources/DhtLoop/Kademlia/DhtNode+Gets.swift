@@ -53,7 +53,7 @@ extension DhtNode {
         call.holders.append((Contact(id: rpc.dst, endpoint: rpc.endpoint), version))
         if call.best.map({ version.wins(over: $0) }) ?? true { call.best = version }
         let hop = call.lookup.hop(of: rpc.dst)
-        tookContacts(call, in: payload, from: rpc)
+        tookContacts(call, in: payload, from: rpc, nowUs)
         guard call.holders.count < call.quorum else {
             return finishGet(call, isComplete: true, hops: hop, nowUs)
         }
@@ -126,20 +126,25 @@ extension DhtNode {
                 var copy = version
                 copy.ttlSeconds = life
                 stats.cached += 1
-                return give(copy, call.lookup.target, to: peer.contact, nowUs)
+                give(copy, call.lookup.target, to: peer.contact, nowUs)
+                return
             }
             nearer += 1
         }
     }
 
-    /// Sends a record nobody waits for.
-    mutating func give(_ version: Version, _ key: Key, to contact: Contact, _ nowUs: UInt64) {
-        guard let start = beginRequest(.put, to: contact, .gift, nowUs) else { return }
+    /// Sends a record nobody waits for; false when too many requests are pending.
+    @discardableResult
+    mutating func give(
+        _ version: Version, _ key: Key, to contact: Contact, as purpose: RpcPurpose = .gift, _ nowUs: UInt64
+    ) -> Bool {
+        guard let start = beginRequest(.put, to: contact, purpose, nowUs) else { return false }
         version.value.withUnsafeBytes {
             outbox.bytes.appendPut(
                 key: key, seq: version.seq, ttlSeconds: version.ttlSeconds, value: $0,
                 isTombstone: version.isTombstone)
         }
         outbox.send(to: contact.endpoint, from: start)
+        return true
     }
 }

@@ -12,9 +12,11 @@ extension DhtNode {
         table.brokenInvariant(nowUs: nowUs) ?? brokenTimers ?? brokenCalls ?? brokenStore
     }
 
-    /// Each pending request and each call holds one timer; so do the two chores, when they are planned.
+    /// Each pending request and each call holds one timer; so do the chores, when they are planned.
     private var brokenTimers: String? {
-        let chores = (upkeep.bootstrapTimer == .none ? 0 : 1) + (upkeep.sweepTimer == .none ? 0 : 1)
+        let chores = [upkeep.bootstrapTimer, upkeep.sweepTimer, upkeep.tendTimer, replication.timer].count {
+            $0 != .none
+        }
         let owed = rpcs.count + calls.count + chores
         return armedTimers == owed ? nil : "\(armedTimers) timers are armed where \(owed) are owed"
     }
@@ -27,7 +29,7 @@ extension DhtNode {
             switch rpc.purpose {
             case .lookup(let call): asked[call, default: 0] += 1
             case .store(let call, _): storing[call, default: 0] += 1
-            case .verify, .probe, .gift, .anyone: break
+            case .verify, .probe, .gift, .copy, .anyone: break
             }
         }
         var looksAround = 0
@@ -79,7 +81,9 @@ extension RoutingTable {
 extension Lookup {
     /// As `DhtNode.brokenInvariant`.
     var brokenInvariant: String? {
-        if inFlight != peers.count(where: { $0.progress == .asked }) { return "inFlight is miscounted" }
+        if inFlight != peers.count(where: { $0.progress == .asked || $0.progress == .overdue }) {
+            return "inFlight is miscounted"
+        }
         let isSorted = zip(peers, peers.dropFirst()).allSatisfy { $0.distance < $1.distance }
         return isSorted ? nil : "the peers of a lookup are out of order"
     }

@@ -44,7 +44,7 @@ extension DhtNode {
             let node = Array(provider.node.bytes(in: payload))
             call.found[node] = max(call.found[node] ?? 0, min(provider.ttlSeconds, config.maxTtlSeconds))
         }
-        tookContacts(call, in: payload, from: rpc)
+        tookContacts(call, in: payload, from: rpc, nowUs)
         if call.found.count >= call.limit {
             finishFind(call, isComplete: true, nowUs)
         } else {

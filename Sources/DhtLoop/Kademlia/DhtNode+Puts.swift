@@ -91,10 +91,13 @@ extension DhtNode {
         }
     }
 
-    /// Keeps as many puts in flight as acks are missing; ends the call when no more can come.
+    /// Keeps as many puts in flight as acks are missing, and one more for each of BETA that are overdue; ends
+    /// the call when no more can come.
     private mutating func continueStoring(_ call: Call, _ nowUs: UInt64) {
-        while call.result.acks + call.storesInFlight < call.result.wanted {
+        let hedges = min(call.storesOverdue, config.beta)
+        while call.result.acks + call.storesInFlight < call.result.wanted + hedges {
             guard let contact = nextReplica(call) else { break }
+            if call.result.acks + call.storesInFlight >= call.result.wanted { stats.hedges += 1 }
             sendRecord(call, to: contact, nowUs)
         }
         if call.result.acks >= call.result.wanted || call.storesInFlight == 0 { finishPut(call, nowUs) }
@@ -130,12 +133,23 @@ extension DhtNode {
         call.storesInFlight += 1
     }
 
+    /// A replica is later than most answers come.
+    mutating func storeOverdue(_ call: Call, _ nowUs: UInt64) {
+        call.storesOverdue += 1
+        continueStoring(call, nowUs)
+    }
+
+    private func endStore(_ call: Call, _ rpc: PendingRpc) {
+        call.storesInFlight -= 1
+        if rpc.patience == .overdue { call.storesOverdue -= 1 }
+    }
+
     /// A replica answered; `isOutdated` when that is about a version that has been raised since.
     mutating func storeAnswered(
         _ call: Call, _ reply: EnvelopeView, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc,
         isOutdated: Bool, _ nowUs: UInt64
     ) {
-        if !rpc.isLate { call.storesInFlight -= 1 }
+        if !rpc.isLate { endStore(call, rpc) }
         guard !isOutdated else { return continueStoring(call, nowUs) }
         switch reply.message {
         case .stored(ok: true, _, _, _):
@@ -164,7 +178,7 @@ extension DhtNode {
 
     /// A replica is silent, or lost.
     mutating func storeLost(_ call: Call, _ rpc: PendingRpc, _ code: RpcCode, _ nowUs: UInt64) {
-        call.storesInFlight -= 1
+        endStore(call, rpc)
         let wasAskedTwice = call.result.failed.contains { $0.peer == rpc.dst }
         if code == .timeout, !wasAskedTwice {
             call.storeRetries.append(Contact(id: rpc.dst, endpoint: rpc.endpoint))

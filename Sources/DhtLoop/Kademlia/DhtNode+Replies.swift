@@ -10,15 +10,23 @@ extension DhtNode {
     mutating func beginRequest(
         _ op: RpcOp, to contact: Contact, _ purpose: RpcPurpose, _ nowUs: UInt64
     ) -> Int? {
-        let rpc = PendingRpc(
+        var rpc = PendingRpc(
             id: 0, dst: contact.id, endpoint: contact.endpoint, sentUs: nowUs, op: op, purpose: purpose)
+        let peer = table.state(of: contact.id)?.rtt ?? RttEstimator()
+        rpc.isFirst = !peer.isMeasured
+        rpc.timeoutUs = UInt32(
+            clamping: peer.isMeasured
+                ? peer.timeoutUs(ceilingUs: config.timeoutUs)
+                : strangers.timeoutUs(ceilingUs: config.timeoutUs))
+        let overdueUs = rpc.isFirst ? strangers.overdueUs : peer.overdueUs
+        let isHedged = config.beta > 0 && purpose.isPartOfCall && overdueUs < UInt64(rpc.timeoutUs)
+        rpc.patience = isHedged ? .expected : .timeout
         guard let id = rpcs.open(rpc, random: generator.next()) else {
             stats.errors[.overload] += 1
             return nil
         }
-        let wait = table.state(of: contact.id)?.rtt ?? RttEstimator()
         rpcs[id]?.timer = wheel.schedule(
-            atUs: nowUs + wait.timeoutUs(ceilingUs: config.timeoutUs),
+            atUs: nowUs + (isHedged ? overdueUs : UInt64(rpc.timeoutUs)),
             token: TimerToken(.rpc, slot: RpcTable.slot(of: id)).packed)
         let start = outbox.bytes.count
         encoder.begin(&outbox.bytes, dst: contact.id, rpc: id)
@@ -51,6 +59,7 @@ extension DhtNode {
         if rpc.purpose == .anyone { return someoneAnswered(reply, in: payload, rpc, nowUs) }
         close(rpc)
         countEnd(of: rpc, Self.code(of: reply.message, isLate: rpc.isLate), nowUs)
+        if rpc.isFirst { strangers.observe(nowUs - rpc.sentUs) }
         meet(Contact(id: rpc.dst, endpoint: rpc.endpoint), rttUs: nowUs - rpc.sentUs, nowUs)
         switch rpc.purpose {
         case .lookup(let id):
@@ -60,6 +69,8 @@ extension DhtNode {
                 storeAnswered(
                     call, reply, in: payload, from: rpc, isOutdated: isRaised != call.hasRaisedSeq, nowUs)
             }
+        case .copy:
+            if !rpc.isLate { copyAnswered(reply.message, nowUs) }
         case .verify, .probe, .gift, .anyone:
             break
         }
@@ -101,14 +112,16 @@ extension DhtNode {
     mutating func meet(_ contact: Contact, rttUs: UInt64, _ nowUs: UInt64) {
         upkeep.verifying.remove(contact.id)
         table.endProbe(of: contact.id)
-        switch table.insert(contact, nowUs: nowUs) {
+        switch table.insert(contact, nowUs: nowUs, staleUs: upkeep.staleUs) {
         case .added:
             stats.routeUpdates[.added] += 1
-            contactAdded(nowUs)
+            contactAdded(contact, nowUs)
         case .spare(let oldest):
             stats.routeUpdates[.spared] += 1
             if let oldest { ping(oldest, .probe, nowUs) }
-        case .updated, .refused:
+        case .updated(let silenceUs):
+            upkeep.lifetimes.survived(silenceUs: silenceUs)
+        case .refused:
             break
         }
         table.update(contact.id) { $0.rtt.observe(rttUs) }
@@ -119,19 +132,35 @@ extension DhtNode {
         for id in rpcs.ids(to: endpoint) {
             if let rpc = rpcs[id] { end(rpc, .closed, nowUs) }
         }
+        lookAfter(endpoint, nowUs)
     }
 
-    /// A request's timer: the working time-out first, then the end of all waiting.
+    /// A request's timer: perhaps overdue first, then the working time-out, then the end of all waiting.
     mutating func rpcTimerFired(slot: Int, _ nowUs: UInt64) {
-        guard var rpc = rpcs[slot: slot] else { return }
-        guard !rpc.isLate else { return giveUp(rpc) }
-        if rpc.purpose == .anyone { return rpc.isAnswered ? giveUp(rpc) : end(rpc, .timeout, nowUs) }
+        guard let rpc = rpcs[slot: slot] else { return }
+        switch rpc.patience {
+        case .expected:
+            wait(rpc, .overdue, untilUs: max(nowUs, rpc.sentUs + UInt64(rpc.timeoutUs)))
+            tellOverdue(rpc, nowUs)
+        case .timeout where rpc.purpose == .anyone:
+            if rpc.isAnswered { giveUp(rpc) } else { end(rpc, .timeout, nowUs) }
+        case .timeout, .overdue:
+            timedOut(rpc, nowUs)
+        case .late:
+            giveUp(rpc)
+        }
+    }
+
+    /// Arms the timer of a request anew, its last one having fired.
+    private mutating func wait(_ rpc: PendingRpc, _ patience: PendingRpc.Patience, untilUs: UInt64) {
+        rpcs[rpc.id]?.patience = patience
+        rpcs[rpc.id]?.timer = wheel.schedule(
+            atUs: untilUs, token: TimerToken(.rpc, slot: RpcTable.slot(of: rpc.id)).packed)
+    }
+
+    private mutating func timedOut(_ rpc: PendingRpc, _ nowUs: UInt64) {
         countEnd(of: rpc, .timeout, nowUs)
-        rpc.isLate = true
-        rpc.timer = wheel.schedule(
-            atUs: max(rpc.sentUs + config.timeoutUs, nowUs + (nowUs - rpc.sentUs)),
-            token: TimerToken(.rpc, slot: UInt64(slot)).packed)
-        rpcs[rpc.id] = rpc
+        wait(rpc, .late, untilUs: max(rpc.sentUs + config.timeoutUs, nowUs + (nowUs - rpc.sentUs)))
         noteFailure(of: rpc, weight: rpc.purpose == .probe ? 2 : 1, nowUs)
         tellOwner(of: rpc, .timeout, nowUs)
     }
@@ -163,11 +192,25 @@ extension DhtNode {
     private mutating func noteFailure(of rpc: PendingRpc, weight: UInt8, _ nowUs: UInt64) {
         table.endProbe(of: rpc.dst)
         switch table.fail(rpc.dst, weight: weight, nowUs: nowUs) {
-        case .evicted:
+        case .evicted(let silenceUs):
             stats.routeUpdates[.evicted] += 1
-            if table.count == 0 { outbox.tell(.hasPeers(false)) }
-        case .replaced: stats.routeUpdates[.replaced] += 1
+            contactLost(Contact(id: rpc.dst, endpoint: rpc.endpoint), silenceUs: silenceUs, nowUs)
+        case .replaced(let spare, let silenceUs):
+            stats.routeUpdates[.replaced] += 1
+            contactLost(Contact(id: rpc.dst, endpoint: rpc.endpoint), silenceUs: silenceUs, nowUs)
+            verify(spare, nowUs)
         case .kept, .unknown: break
+        }
+    }
+
+    private mutating func tellOverdue(_ rpc: PendingRpc, _ nowUs: UInt64) {
+        switch rpc.purpose {
+        case .lookup(let id):
+            if let call = calls[id] { lookupStep(call, overdue: rpc, nowUs) }
+        case .store(let id, _):
+            if let call = calls[id] { storeOverdue(call, nowUs) }
+        case .verify, .probe, .gift, .copy, .anyone:
+            break
         }
     }
 
@@ -177,6 +220,8 @@ extension DhtNode {
             if let call = calls[id] { lookupStep(call, lost: rpc, code, nowUs) }
         case .store(let id, _):
             if let call = calls[id] { storeLost(call, rpc, code, nowUs) }
+        case .copy:
+            copyLost(rpc, nowUs)
         case .verify, .probe, .gift, .anyone:
             break
         }

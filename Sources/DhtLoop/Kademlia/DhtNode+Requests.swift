@@ -16,7 +16,7 @@ extension DhtNode {
             outbox.bytes.appendPong()
             stats.count(.ping, .served)
         case .findNode(let target):
-            appendNodes(closestTo: target, asker: request.src)
+            appendNodes(closestTo: target, asker: request.src, nowUs)
             stats.count(.findNode, .served)
         case .get(let key, let wantsNodes):
             appendFoundOrNodes(key, wantsNodes: wantsNodes, asker: request.src, nowUs)
@@ -41,8 +41,8 @@ extension DhtNode {
     }
 
     /// `Nodes` with the K closest to `target`. For the own id the node itself comes first.
-    private mutating func appendNodes(closestTo target: NodeID, asker: NodeID) {
-        let others = findNearest(target, asker: asker)
+    private mutating func appendNodes(closestTo target: NodeID, asker: NodeID, _ nowUs: UInt64) {
+        let others = findNearest(target, asker: asker, nowUs)
         let isSelf = target == config.id
         outbox.bytes.beginNodes(count: others + (isSelf ? 1 : 0))
         if isSelf { outbox.bytes.appendContact(config.id, at: endpoints.encoded(upkeep.advertised)) }
@@ -50,8 +50,9 @@ extension DhtNode {
     }
 
     /// Fills `nearest` with the K closest to `target`; how many of them `asker` should hear of.
-    private mutating func findNearest(_ target: NodeID, asker: NodeID) -> Int {
-        table.closest(to: target, config.k, into: &nearest)
+    private mutating func findNearest(_ target: NodeID, asker: NodeID, _ nowUs: UInt64) -> Int {
+        table.closest(
+            to: target, config.k, seenSinceUs: nowUs - min(nowUs, upkeep.doubtfulUs), into: &nearest)
         var count = nearest.count
         for index in 0..<nearest.count where nearest[index].id == asker { count -= 1 }
         return count
@@ -69,9 +70,9 @@ extension DhtNode {
         _ key: Key, wantsNodes: Bool, asker: NodeID, _ nowUs: UInt64
     ) {
         guard let record = store.find(key, nowUs: nowUs) else {
-            return appendNodes(closestTo: key, asker: asker)
+            return appendNodes(closestTo: key, asker: asker, nowUs)
         }
-        let contacts = wantsNodes ? findNearest(key, asker: asker) : 0
+        let contacts = wantsNodes ? findNearest(key, asker: asker, nowUs) : 0
         outbox.bytes.beginFound(
             key: key, seq: record.seq, ttlSeconds: Self.secondsLeft(until: record.expiresAtUs, nowUs),
             value: record.value, isTombstone: record.isTombstone, contacts: contacts)
@@ -103,7 +104,7 @@ extension DhtNode {
                     node: $0, ttlSeconds: Self.secondsLeft(until: provider.expiresAtUs, nowUs))
             }
         }
-        outbox.bytes.beginProviderNodes(count: findNearest(cid, asker: asker))
+        outbox.bytes.beginProviderNodes(count: findNearest(cid, asker: asker, nowUs))
         appendNearest(except: asker)
     }
 
@@ -170,14 +171,27 @@ extension DhtNode {
         let at = request.at.bytes(in: payload)
         var claimsToHaveMoved = false
         let endpoints = endpoints
+        var silenceUs: UInt64 = 0
         let isKnown = table.update(request.src) { state in
             claimsToHaveMoved = !endpoints.matches(state.endpoint, at)
             guard !claimsToHaveMoved else { return }
+            silenceUs = nowUs - min(nowUs, state.lastSeenUs)
             state.lastSeenUs = nowUs
             state.failures = 0
         }
         if claimsToHaveMoved { return checkMove(of: request.src, to: at, nowUs) }
-        if !isKnown, table.wants(request.src) { verifyStranger(request.src, at: at, nowUs) }
+        guard isKnown else { return noteStranger(request.src, at: at, nowUs) }
+        upkeep.lifetimes.survived(silenceUs: silenceUs)
+    }
+
+    /// A stranger is pinged when there is room for it among the neighbours. Else it may wait for its turn.
+    private mutating func noteStranger(_ id: NodeID, at: UnsafeRawBufferPointer, _ nowUs: UInt64) {
+        if table.hasRoom(for: id), table.isNear(id, neighbours: neighbourCount) {
+            return verifyStranger(id, at: at, nowUs)
+        }
+        guard table.mayHear(of: id) else { return }
+        guard let endpoint = endpoints.intern(at) else { return stats.reject(.badEndpoint) }
+        hear(Contact(id: id, endpoint: endpoint), nowUs)
     }
 
     private mutating func verifyStranger(_ id: NodeID, at: UnsafeRawBufferPointer, _ nowUs: UInt64) {

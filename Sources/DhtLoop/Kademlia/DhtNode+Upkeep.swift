@@ -13,6 +13,9 @@ struct Upkeep {
     static let sparseBaseUs: UInt64 = 8_000_000
     static let sparseCapUs: UInt64 = 60_000_000
 
+    /// Longest wait until a newcomer makes us look around again.
+    static let newcomerUs: UInt64 = 1_000_000
+
     /// Overlays to ask "anyone there?".
     var bootstrap: [EndpointID] = []
     /// What others are told to reach us by.
@@ -26,8 +29,13 @@ struct Upkeep {
     var attempt = 0
     /// Looks around that have not ended.
     var looksAround = 0
-    /// The next bucket to fill after joining.
+    /// A contact that was given up is back since the last look around.
+    var isReunited = false
+    /// The next bucket to fill after a look around.
     var nextBucket = 0
+    var tendTimer = TimerID.none
+    var lifetimes = Lifetimes()
+    var graveyard = Graveyard()
 }
 
 extension DhtNode {
@@ -49,48 +57,81 @@ extension DhtNode {
         table.addEndpoints(to: &used)
         rpcs.addEndpoints(to: &used)
         calls.addEndpoints(to: &used)
+        upkeep.graveyard.addEndpoints(to: &used)
         return used
     }
 
-    /// The first contact after none, or one more: a lookup of the own id makes us known to our neighbours.
-    mutating func contactAdded(_ nowUs: UInt64) {
-        if table.count == 1 { outbox.tell(.hasPeers(true)) }
-        guard table.count == 1 || upkeep.looksAround == 0 && table.count <= config.k else { return }
+    /// The first contact after none: a lookup of the own id makes us known to our neighbours. While the table
+    /// could still hold everyone, each newcomer is a reason to look around again soon.
+    mutating func contactAdded(_ contact: Contact, _ nowUs: UInt64) {
+        let wasLost = upkeep.graveyard.remove(contact.id)
+        if table.count == 1 {
+            outbox.tell(.hasPeers(true))
+            lookAround(config.id, nowUs)
+        }
+        armTending(nowUs)
+        neighbourJoined(contact.id, nowUs)
+        guard table.count <= config.k || wasLost else { return }
+        upkeep.isReunited = upkeep.isReunited || wasLost
         upkeep.attempt = 0
-        armBootstrap(nowUs)
-        if upkeep.looksAround == 0 { lookAround(config.id, nowUs) }
+        armBootstrap(nowUs, withinUs: Upkeep.newcomerUs)
+    }
+
+    /// A contact was given up.
+    mutating func contactLost(_ contact: Contact, silenceUs: UInt64, _ nowUs: UInt64) {
+        upkeep.lifetimes.died(silenceUs: silenceUs)
+        upkeep.graveyard.bury(contact, nowUs: nowUs)
+        neighbourLeft(contact.id, nowUs)
+        tendSooner(nowUs)
+        if table.count == 0 { outbox.tell(.hasPeers(false)) }
     }
 
     /// Alone: ask again at every bootstrap overlay. Not alone: look around.
     mutating func lookForPeers(_ nowUs: UInt64) {
         upkeep.bootstrapTimer = .none
+        // The newcomer for whose sake this is was one of many.
+        let isForNewcomer = upkeep.attempt == 0 && table.count > config.k && !upkeep.isReunited
+        upkeep.isReunited = false
         upkeep.attempt += 1
         armBootstrap(nowUs)
         if table.count < config.k {
             for endpoint in upkeep.bootstrap { ping(Contact(id: .zero, endpoint: endpoint), .anyone, nowUs) }
         }
-        if table.count > 0, upkeep.looksAround == 0 { lookAround(config.id, nowUs) }
+        if table.count > 0, upkeep.looksAround == 0, !isForNewcomer { lookAround(config.id, nowUs) }
     }
 
-    /// A look around ended: after the own id come the buckets farther than the nearest contact, one by one.
-    mutating func lookedAround(_ nowUs: UInt64) {
+    /// A look around ended. The K closest that were not asked are pinged, so that they know us and we them;
+    /// then come the buckets that hold few.
+    mutating func lookedAround(_ call: Call, _ nowUs: UInt64) {
+        if call.lookup.target == config.id {
+            for peer in call.lookup.peers.prefix(config.k) where peer.progress == .fresh {
+                if table.hasRoom(for: peer.contact.id) { verify(peer.contact, nowUs) }
+            }
+        }
+        close(call)
         upkeep.looksAround -= 1
-        guard upkeep.looksAround == 0 else { return }
-        while upkeep.nextBucket < 256 {
-            let bucket = upkeep.nextBucket
-            guard table.hasContacts(deeperThan: bucket) else { break }
+        guard upkeep.looksAround == 0, let bucket = nextPoorBucket() else { return }
+        lookAround(config.id.random(sharingPrefix: bucket, using: &generator), nowUs)
+    }
+
+    /// The next bucket, of those farther than the nearest contact, that knows of too few to fill it.
+    private mutating func nextPoorBucket() -> Int? {
+        while table.hasContacts(deeperThan: upkeep.nextBucket) {
+            let bucket = table.buckets[upkeep.nextBucket]
             upkeep.nextBucket += 1
-            guard table.buckets[bucket].count < config.k else { continue }
-            return lookAround(config.id.random(sharingPrefix: bucket, using: &generator), nowUs)
+            if bucket.count + bucket.spares.count < config.k / 2 { return upkeep.nextBucket - 1 }
         }
         upkeep.nextBucket = 0
+        return nil
     }
 
     /// Arms the timer of the next look for peers; sooner the fewer are known.
-    private mutating func armBootstrap(_ nowUs: UInt64) {
+    private mutating func armBootstrap(_ nowUs: UInt64, withinUs: UInt64? = nil) {
         wheel.cancel(upkeep.bootstrapTimer)
         let wait: UInt64
-        if table.count == 0 {
+        if let withinUs {
+            wait = UInt64.random(in: (withinUs / 2)...withinUs, using: &generator)
+        } else if table.count == 0 {
             wait = jittered(Upkeep.aloneBaseUs, cap: Upkeep.aloneCapUs)
         } else if table.count < config.k {
             wait = jittered(Upkeep.sparseBaseUs, cap: Upkeep.sparseCapUs)

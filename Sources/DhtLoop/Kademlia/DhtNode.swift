@@ -33,6 +33,9 @@ public struct DhtNode: ~Copyable {
     var decoder = EnvelopeDecoder()
     var nearest = ContactList()
     var upkeep = Upkeep()
+    var replication = Replication()
+    /// Round trips of first requests to a peer: what is to be expected of one that was never measured.
+    var strangers = RecentRtts()
     /// The plain get in progress for a key: another one shares its walk.
     var walkOfKey: [Key: CallID] = [:]
 
@@ -101,6 +104,8 @@ public struct DhtNode: ~Copyable {
         case .call: callDeadlinePassed(slot: token.slot, nowUs)
         case .bootstrap: lookForPeers(nowUs)
         case .sweep: sweepStore(nowUs)
+        case .tend: tend(nowUs)
+        case .replicate: replicate(nowUs)
         case .none: break
         }
     }
@@ -108,7 +113,7 @@ public struct DhtNode: ~Copyable {
 
 /// What a timer of the node is for. The slot is enough to find its owner: a timer is cancelled with it.
 struct TimerToken {
-    enum Kind: UInt64 { case none, rpc, call, bootstrap, sweep }
+    enum Kind: UInt64 { case none, rpc, call, bootstrap, sweep, tend, replicate }
 
     let kind: Kind
     let slot: Int

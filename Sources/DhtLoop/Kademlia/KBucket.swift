@@ -12,6 +12,12 @@ public struct PeerState: Equatable, Sendable {
     public var lastSeenUs: UInt64
     /// Unanswered requests since then.
     public var failures: UInt8 = 0
+
+    /// Whether others should hear of it.
+    @inline(__always)
+    func isTold(_ seenSinceUs: UInt64) -> Bool {
+        failures < RoutingTable.quietFailures && lastSeenUs >= seenSinceUs
+    }
 }
 
 /// One bucket. Order is by `lastSeenUs`, found when needed: noting a peer costs one store, not a move.
@@ -19,10 +25,12 @@ public struct KBucket: Sendable {
     /// Ids apart from the rest, so that a search by id reads no more than it must.
     public private(set) var ids: [NodeID] = []
     public private(set) var states: [PeerState] = []
-    /// Newest last.
+    /// Those that answered us last, behind those that were only heard of.
     public private(set) var spares: [Contact] = []
     /// Whether the least recently seen contact is being pinged for a newcomer's sake.
     var isProbing = false
+    /// When a key of the bucket's range was last looked up, in microseconds.
+    var lastLookupUs: UInt64 = 0
 
     public var count: Int { ids.count }
 
@@ -59,6 +67,12 @@ public struct KBucket: Sendable {
         spares.removeAll { $0.id == contact.id }
         if spares.count >= limit { spares.removeFirst() }
         spares.append(contact)
+    }
+
+    /// Puts a contact that was only heard of first, where it displaces nobody.
+    mutating func hear(_ contact: Contact, limit: Int) {
+        guard spares.count < limit, !spares.contains(where: { $0.id == contact.id }) else { return }
+        spares.insert(contact, at: 0)
     }
 
     /// Takes the newest spare out.

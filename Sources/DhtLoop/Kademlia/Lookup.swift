@@ -1,15 +1,38 @@
-// RO:WHAT  Lookup: one iterative walk towards a key, as a machine.
+// RO:WHAT  Lookup: one iterative walk towards a key, on one path or on several disjoint ones, as a machine.
 // RO:WHY   Kademlia paper, 2.3: ask alpha of the closest known at a time, until the closest known have all
 //          answered. Who is asked next and when to stop is decided here, without a clock or a socket.
-// RO:INVARIANTS  peers are sorted by distance, without duplicates, at most `capacity`; inFlight counts `asked`.
+//          S/Kademlia, 4.4: on disjoint paths a liar spoils only the path that it is on.
+// RO:INVARIANTS  peers are sorted by distance, without duplicates, at most `capacity` a path; a path's
+//                inFlight counts its `asked` and `overdue` ones.
 // RO:TEST  Tests/DhtLoopTests/Kademlia/LookupTests.swift
 
 /// A walk towards `target`. Reused from call to call.
 public struct Lookup: Sendable {
+    /// How a walk goes.
+    public struct Plan: Sendable {
+        /// It ends once so many of the closest known have answered: K to find out that there is nothing,
+        /// fewer to find out who should hold a record.
+        public var width: Int
+        /// Contacts that a reply may name.
+        public var k: Int
+        /// Requests in flight, shared among the paths; each path has at least one.
+        public var alpha: Int
+        /// Requests that may be sent beyond alpha, one for each that is overdue.
+        public var beta = 0
+        /// Disjoint paths: no peer is asked on two.
+        public var paths = 1
+        /// Whether the end waits for those that are overdue though `width` others have answered.
+        public var waitsForOverdue = true
+
+        public init(width: Int, k: Int, alpha: Int) { (self.width, self.k, self.alpha) = (width, k, alpha) }
+    }
+
     /// How far a peer has come.
     public enum Progress: UInt8, Sendable {
         case fresh
         case asked
+        /// Asked, and later than most answers come.
+        case overdue
         /// Its time-out passed. It no longer holds a slot, but its answer still counts when it comes.
         case silent
         case answered
@@ -21,62 +44,124 @@ public struct Lookup: Sendable {
     public struct Peer: Sendable {
         public var contact: Contact
         public var distance: NodeID
+        /// Smoothed round-trip time in microseconds; `UInt32.max` while it was never measured.
+        public var rttUs: UInt32
         public var progress = Progress.fresh
         /// Referrals that led to it: 1 for a peer of the own table.
         public var hop: UInt8
+        /// The path it belongs to.
+        public var path: UInt8
+    }
+
+    /// What there is on a path.
+    private struct Path {
+        var peers = 0
+        var inFlight = 0
+        var overdue = 0
     }
 
     public private(set) var target = NodeID.zero
     public private(set) var peers: [Peer] = []
-    public private(set) var inFlight = 0
     /// Peers that answered.
     public private(set) var answers = 0
     /// The longest chain of referrals to a peer that answered.
     public private(set) var hops = 0
-    private var width = 1
-    private var k = 1
-    private var alpha = 1
+    private var plan = Plan(width: 1, k: 1, alpha: 1)
+    private var paths: [Path] = [Path()]
+    /// The path whose turn it is: to be given a peer of the table, or to ask.
+    private var turn = 0
     private var ownID = NodeID.zero
 
     public init() {}
 
-    /// Most peers a walk remembers: enough that K good ones are left when twice as many fail.
-    private var capacity: Int { 3 * k + 8 }
+    /// Requests that hold a slot.
+    public var inFlight: Int { paths.reduce(0) { $0 + $1.inFlight } }
+    /// Requests in flight beyond alpha.
+    public var hedges: Int { paths.reduce(0) { $0 + max(0, $1.inFlight - pathAlpha) } }
 
-    /// Begins a new walk. It ends once the `width` closest known have answered: K to find out that there is
-    /// nothing, REPLICA to find out who should hold a record. `k` of them are what a reply may name.
-    public mutating func start(target: NodeID, ownID: NodeID, width: Int, k: Int, alpha: Int) {
-        (self.target, self.ownID, self.alpha) = (target, ownID, alpha)
-        (self.width, self.k) = (width, k)
-        (inFlight, answers, hops) = (0, 0, 0)
+    /// Most peers a path remembers: enough that K good ones are left when twice as many fail.
+    private var capacity: Int { 3 * plan.k / paths.count + 8 }
+    private var pathAlpha: Int { max(1, plan.alpha / paths.count) }
+    private var pathWidth: Int { (plan.width + paths.count - 1) / paths.count }
+
+    /// Begins a new walk.
+    public mutating func start(target: NodeID, ownID: NodeID, plan: Plan) {
+        (self.target, self.ownID, self.plan) = (target, ownID, plan)
+        (answers, hops, turn) = (0, 0, 0)
+        paths.removeAll(keepingCapacity: true)
+        for _ in 0..<max(1, plan.paths) { paths.append(Path()) }
         peers.removeAll(keepingCapacity: true)
-        peers.reserveCapacity(capacity)
+        peers.reserveCapacity(capacity * paths.count)
     }
 
-    /// Takes in a contact, from the own table (`hop` 1) or from a reply (the replier's hop + 1).
-    public mutating func add(_ contact: Contact, hop: UInt8) {
-        guard contact.id != ownID, !contact.id.isZero, contact.endpoint != .none else { return }
+    /// Takes in a contact of the own table. They are dealt to the paths in turn.
+    public mutating func add(_ contact: Contact, rttUs: UInt32 = .max) {
+        if insert(contact, rttUs: rttUs, hop: 1, path: turn) { turn = (turn + 1) % paths.count }
+    }
+
+    /// Takes in a contact that `referrer`, who is in the walk, has named.
+    public mutating func add(_ contact: Contact, rttUs: UInt32 = .max, from referrer: NodeID) {
+        guard let index = index(of: referrer) else { return }
+        let (hop, path) = (min(peers[index].hop, 254) + 1, Int(peers[index].path))
+        _ = insert(contact, rttUs: rttUs, hop: hop, path: path)
+    }
+
+    private mutating func insert(_ contact: Contact, rttUs: UInt32, hop: UInt8, path: Int) -> Bool {
+        guard contact.id != ownID, !contact.id.isZero, contact.endpoint != .none else { return false }
         let distance = contact.id.distance(to: target)
         let place = position(of: distance)
-        if place < peers.count, peers[place].distance == distance { return }
-        guard place < capacity else { return }
-        if peers.count >= capacity { dropFarthest() }
-        peers.insert(Peer(contact: contact, distance: distance, hop: hop), at: min(place, peers.count))
+        if place < peers.count, peers[place].distance == distance { return false }
+        if paths[path].peers >= capacity {
+            guard dropFarthest(of: path, beyond: place) else { return false }
+        }
+        let peer = Peer(
+            contact: contact, distance: distance, rttUs: rttUs, hop: hop,
+            path: UInt8(truncatingIfNeeded: path))
+        peers.insert(peer, at: place)
+        paths[path].peers += 1
+        return true
     }
 
-    /// The next peer to ask, marked as asked: nil when alpha are in flight or none of use is left.
+    /// Makes room by forgetting a path's farthest peer, if that is farther than `place`; a peer in flight
+    /// gives its slot back.
+    private mutating func dropFarthest(of path: Int, beyond place: Int) -> Bool {
+        var last = peers.count - 1
+        while last >= place, Int(peers[last].path) != path { last -= 1 }
+        guard last >= place else { return false }
+        releaseSlot(of: last)
+        peers.remove(at: last)
+        paths[path].peers -= 1
+        return true
+    }
+
+    /// The next peer to ask, marked as asked: nil when enough are in flight or none of use is left.
     public mutating func next() -> Peer? {
-        guard inFlight < alpha else { return nil }
+        for step in paths.indices {
+            let path = (turn + step) % paths.count
+            let limit = pathAlpha + min(paths[path].overdue, plan.beta)
+            guard paths[path].inFlight < limit, let index = nextFresh(on: path) else { continue }
+            turn = (path + 1) % paths.count
+            peers[index].progress = .asked
+            paths[path].inFlight += 1
+            return peers[index]
+        }
+        return nil
+    }
+
+    /// The closest peer of a path that was not asked, unless enough closer ones were; of those that are as
+    /// close, to the bit, the one that answers soonest.
+    private func nextFresh(on path: Int) -> Int? {
         var good = 0
-        for index in peers.indices {
+        for index in peers.indices where Int(peers[index].path) == path {
             switch peers[index].progress {
             case .fresh:
-                peers[index].progress = .asked
-                inFlight += 1
-                return peers[index]
+                return soonest(from: index)
             case .asked, .answered:
                 good += 1
-                if good >= width { return nil }
+                if good >= pathWidth { return nil }
+            case .overdue:
+                good += plan.beta > 0 && !plan.waitsForOverdue ? 0 : 1
+                if good >= pathWidth { return nil }
             case .silent, .failed:
                 break
             }
@@ -84,30 +169,40 @@ public struct Lookup: Sendable {
         return nil
     }
 
+    private func soonest(from first: Int) -> Int {
+        var best = first
+        let magnitude = peers[first].distance.leadingZeroBitCount
+        for index in peers.indices[first...].dropFirst() {
+            guard peers[index].distance.leadingZeroBitCount == magnitude else { break }
+            let isCandidate = peers[index].progress == .fresh && peers[index].path == peers[first].path
+            if isCandidate, peers[index].rttUs < peers[best].rttUs { best = index }
+        }
+        return best
+    }
+
     /// Whether the `width` closest known have all answered, silent and failed ones left out.
-    public var isFinished: Bool {
-        var answered = 0
-        for peer in peers {
+    public var isFinished: Bool { paths.indices.allSatisfy { isFinished($0) } }
+
+    private func isFinished(_ path: Int) -> Bool {
+        var (answered, isAnyOverdue) = (0, false)
+        for peer in peers where Int(peer.path) == path {
             switch peer.progress {
             case .fresh, .asked: return false
+            case .overdue:
+                if plan.waitsForOverdue { return false }
+                isAnyOverdue = true
             case .answered:
                 answered += 1
-                if answered >= width { return true }
+                if answered >= pathWidth { return true }
             case .silent, .failed: break
             }
         }
-        return true
+        return !isAnyOverdue
     }
 
     /// A peer answered. Returns its hop, or nil when it was not waited for.
     public mutating func answered(_ id: NodeID) -> UInt8? {
-        guard let index = index(of: id) else { return nil }
-        switch peers[index].progress {
-        case .asked: inFlight -= 1
-        case .silent: break
-        case .fresh, .answered, .failed: return nil
-        }
-        peers[index].progress = .answered
+        guard let index = index(of: id), leave(index, as: .answered) else { return nil }
         answers += 1
         hops = max(hops, Int(peers[index].hop))
         return peers[index].hop
@@ -119,20 +214,43 @@ public struct Lookup: Sendable {
     /// Referrals that led to a peer; 0 for one that is not in the walk.
     func hop(of id: NodeID) -> Int { index(of: id).map { Int(peers[$0].hop) } ?? 0 }
 
+    /// A peer is later than most answers come: another may be asked in its place.
+    public mutating func overdue(_ id: NodeID) {
+        guard let index = index(of: id), peers[index].progress == .asked else { return }
+        peers[index].progress = .overdue
+        paths[Int(peers[index].path)].overdue += 1
+    }
+
     /// A peer's time-out passed.
-    public mutating func silent(_ id: NodeID) { leave(id, as: .silent) }
+    public mutating func silent(_ id: NodeID) {
+        if let index = index(of: id) { _ = leave(index, as: .silent) }
+    }
 
     /// A peer cannot be reached, or refused.
-    public mutating func failed(_ id: NodeID) { leave(id, as: .failed) }
+    public mutating func failed(_ id: NodeID) {
+        if let index = index(of: id) { _ = leave(index, as: .failed) }
+    }
 
-    private mutating func leave(_ id: NodeID, as progress: Progress) {
-        guard let index = index(of: id) else { return }
+    /// Ends the wait for a peer; false when nobody waited.
+    private mutating func leave(_ index: Int, as progress: Progress) -> Bool {
         switch peers[index].progress {
-        case .asked: inFlight -= 1
+        case .asked, .overdue: releaseSlot(of: index)
         case .silent: break
-        case .fresh, .answered, .failed: return
+        case .fresh, .answered, .failed: return false
         }
         peers[index].progress = progress
+        return true
+    }
+
+    private mutating func releaseSlot(of index: Int) {
+        let path = Int(peers[index].path)
+        switch peers[index].progress {
+        case .asked: paths[path].inFlight -= 1
+        case .overdue:
+            paths[path].inFlight -= 1
+            paths[path].overdue -= 1
+        case .fresh, .silent, .answered, .failed: break
+        }
     }
 
     private func index(of id: NodeID) -> Int? {
@@ -149,10 +267,5 @@ public struct Lookup: Sendable {
             if peers[middle].distance < distance { low = middle + 1 } else { high = middle }
         }
         return low
-    }
-
-    /// Makes room at the far end; a peer in flight gives its slot back.
-    private mutating func dropFarthest() {
-        if peers.removeLast().progress == .asked { inFlight -= 1 }
     }
 }

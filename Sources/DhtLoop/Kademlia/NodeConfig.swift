@@ -11,6 +11,12 @@ public struct NodeConfig: Sendable {
     public var k = 20
     /// Requests a lookup keeps in flight: 1...k.
     public var alpha = 3
+    /// Requests that a call may send beyond alpha, one for each peer that is overdue: 0...alpha.
+    public var beta = 1
+    /// Disjoint paths of a lookup whose caller names no other number: 1...`maxPaths`.
+    public var paths = 1
+    /// Most disjoint paths.
+    public static let maxPaths = 8
     /// Replicas of a record: 1...k.
     public var replica = 3
     /// Upper bound of one RPC, in microseconds.

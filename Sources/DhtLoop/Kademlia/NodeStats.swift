@@ -131,8 +131,14 @@ public struct NodeStats: Sendable {
     public var timeouts: UInt64 = 0
     public var lookups: UInt64 = 0
     public var provides: UInt64 = 0
+    /// Requests sent beyond alpha, past a peer that is overdue.
+    public var hedges: UInt64 = 0
     /// Older versions replaced by a read.
     public var repairs: UInt64 = 0
+    /// Copies sent because a neighbour came or went.
+    public var replicated: UInt64 = 0
+    /// Copies that others took when this node left.
+    public var handedOver: UInt64 = 0
     /// Copies left at the closest node that lacked a record.
     public var cached: UInt64 = 0
     public var errors = Tally<CallError>()

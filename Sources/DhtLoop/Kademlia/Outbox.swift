@@ -25,6 +25,8 @@ public enum NodeEvent: Equatable, Sendable {
     case rpcEnded(RpcOp, peer: NodeID, code: RpcCode, elapsedUs: UInt64)
     /// The routing table is no longer empty, or is empty again.
     case hasPeers(Bool)
+    /// A leaving node has given away what it could; so many copies were taken.
+    case handedOver(records: Int)
 }
 
 /// Actions of a node, to be performed in order and then cleared.

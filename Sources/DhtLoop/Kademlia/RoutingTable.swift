@@ -15,9 +15,9 @@ public struct RoutingTable: Sendable {
     /// What `insert` did.
     public enum Insertion: Equatable, Sendable {
         case added
-        /// Known already; seen again, perhaps at another endpoint.
-        case updated
-        /// The bucket is full: the newcomer is a spare, and this contact should be pinged.
+        /// Known already; seen again after so many microseconds, perhaps at another endpoint.
+        case updated(silenceUs: UInt64)
+        /// The bucket is full: the newcomer is a spare, and this contact, long silent, should be pinged.
         case spare(probe: Contact?)
         /// The own id, or a contact without an endpoint.
         case refused
@@ -26,8 +26,10 @@ public struct RoutingTable: Sendable {
     /// What a failure led to.
     public enum Eviction: Equatable, Sendable {
         case kept
-        case evicted
-        case replaced(by: Contact)
+        /// The contact left, so many microseconds after it was last seen.
+        case evicted(silenceUs: UInt64)
+        /// So it did, and this spare may have its place once it answers.
+        case replaced(by: Contact, silenceUs: UInt64)
         case unknown
     }
 
@@ -81,31 +83,61 @@ public struct RoutingTable: Sendable {
         return true
     }
 
-    /// Takes in a contact that answered us. In a full bucket it waits as a spare.
-    public mutating func insert(_ contact: Contact, nowUs: UInt64) -> Insertion {
+    /// Takes in a contact that answered us. In a full bucket it waits as a spare, for whose sake a contact is
+    /// pinged that was not seen for `staleUs`.
+    public mutating func insert(_ contact: Contact, nowUs: UInt64, staleUs: UInt64 = 0) -> Insertion {
         guard let bucket = bucketIndex(of: contact.id), contact.endpoint != .none else { return .refused }
+        var silenceUs: UInt64 = 0
         let known = update(contact.id) { state in
+            silenceUs = nowUs - min(nowUs, state.lastSeenUs)
             state.endpoint = contact.endpoint
             state.lastSeenUs = nowUs
             state.failures = 0
         }
-        if known { return .updated }
+        if known { return .updated(silenceUs: silenceUs) }
         if buckets[bucket].count < k {
             add(contact, to: bucket, nowUs: nowUs)
             return .added
         }
         buckets[bucket].addSpare(contact, limit: k)
-        guard !buckets[bucket].isProbing, let oldest = buckets[bucket].leastRecentlySeen else {
-            return .spare(probe: nil)
-        }
-        buckets[bucket].isProbing = true
-        return .spare(probe: buckets[bucket].contact(oldest))
+        return .spare(probe: probe(in: bucket, nowUs: nowUs, staleUs: staleUs))
     }
 
-    /// Whether a newcomer with this id would find room or could become a spare that is not one yet.
-    public func wants(_ id: NodeID) -> Bool {
-        guard let bucket = bucketIndex(of: id), buckets[bucket].index(of: id) == nil else { return false }
-        return buckets[bucket].count < k || !buckets[bucket].spares.contains { $0.id == id }
+    /// A full bucket's least recently seen contact, if that is `staleUs` ago and no ping is on its way.
+    private mutating func probe(in bucket: Int, nowUs: UInt64, staleUs: UInt64) -> Contact? {
+        guard !buckets[bucket].isProbing, let oldest = buckets[bucket].leastRecentlySeen,
+            nowUs >= buckets[bucket].states[oldest].lastSeenUs + staleUs
+        else { return nil }
+        buckets[bucket].isProbing = true
+        return buckets[bucket].contact(oldest)
+    }
+
+    /// Whether a newcomer with this id would find room.
+    public func hasRoom(for id: NodeID) -> Bool {
+        guard let bucket = bucketIndex(of: id), buckets[bucket].count < k else { return false }
+        return buckets[bucket].index(of: id) == nil
+    }
+
+    /// Whether `hear` would make a spare of it, or look for a place for it.
+    @inline(__always)
+    func mayHear(of id: NodeID) -> Bool {
+        guard let bucket = bucketIndex(of: id) else { return false }
+        return buckets[bucket].spares.count < k
+    }
+
+    /// Notes a contact that somebody named, or that asked us: a spare, if that displaces nobody, until it
+    /// answers. Returns a contact that should be pinged for its sake.
+    mutating func hear(_ contact: Contact, nowUs: UInt64, staleUs: UInt64) -> Contact? {
+        guard let bucket = bucketIndex(of: contact.id), contact.endpoint != .none,
+            buckets[bucket].index(of: contact.id) == nil
+        else { return nil }
+        buckets[bucket].hear(contact, limit: k)
+        return buckets[bucket].count < k ? nil : probe(in: bucket, nowUs: nowUs, staleUs: staleUs)
+    }
+
+    /// Notes that a key near `target` is being looked up.
+    mutating func noteLookup(_ target: NodeID, nowUs: UInt64) {
+        if let bucket = bucketIndex(of: target) { buckets[bucket].lastLookupUs = nowUs }
     }
 
     /// The ping of a full bucket's oldest contact has ended, either way.
@@ -122,16 +154,48 @@ public struct RoutingTable: Sendable {
         buckets[bucket].update(index) {
             $0.failures = $0.failures.addingReportingOverflow(weight).partialValue
         }
-        let failures = buckets[bucket].states[index].failures
-        if failures >= Self.quietFailures, let spare = buckets[bucket].spares.last {
+        let state = buckets[bucket].states[index]
+        let silenceUs = nowUs - min(nowUs, state.lastSeenUs)
+        if state.failures >= Self.quietFailures, let spare = buckets[bucket].popSpare() {
             remove(index, from: bucket)
-            _ = buckets[bucket].popSpare()
-            add(spare, to: bucket, nowUs: nowUs)
-            return .replaced(by: spare)
+            return .replaced(by: spare, silenceUs: silenceUs)
         }
-        guard failures >= Self.maxFailures else { return .kept }
+        guard state.failures >= Self.maxFailures else { return .kept }
         remove(index, from: bucket)
-        return .evicted
+        return .evicted(silenceUs: silenceUs)
+    }
+
+    // MARK: - What to tend
+
+    /// The newest spare of the deepest bucket that has room for it, taken out.
+    mutating func takeSpareForRoom() -> Contact? {
+        let bucket = buckets.indices.last { !buckets[$0].spares.isEmpty && buckets[$0].count < k }
+        return bucket.flatMap { buckets[$0].popSpare() }
+    }
+
+    /// The contact that was not seen for longest, if that is `staleUs` ago: of the `limit` nearest to the own
+    /// id, or of all.
+    func stalest(ofNearest limit: Int = .max, nowUs: UInt64, staleUs: UInt64) -> Contact? {
+        var (best, oldestUs, looked) = (Contact?.none, nowUs - min(nowUs, staleUs), 0)
+        var left = occupied
+        while !left.isZero, looked < limit {
+            let bucket = 255 - left.trailingZeroBitCount
+            left = left.flippingBit(bucket)
+            for index in buckets[bucket].states.indices
+            where buckets[bucket].states[index].lastSeenUs < oldestUs {
+                oldestUs = buckets[bucket].states[index].lastSeenUs
+                best = buckets[bucket].contact(index)
+            }
+            looked += buckets[bucket].count
+        }
+        return best
+    }
+
+    /// A bucket in whose range nothing was looked up since `sinceUs`, of those that can hold anyone: no deeper
+    /// than the deepest that does.
+    func unvisitedBucket(sinceUs: UInt64) -> Int? {
+        guard !occupied.isZero else { return nil }
+        return (0...(255 - occupied.trailingZeroBitCount)).first { buckets[$0].lastLookupUs < sinceUs }
     }
 
     private mutating func add(_ contact: Contact, to bucket: Int, nowUs: UInt64) {
@@ -150,26 +214,29 @@ public struct RoutingTable: Sendable {
 // MARK: - Closest contacts
 
 extension RoutingTable {
-    /// Fills `list` with the `wanted` contacts closest to `target`, nearest first.
+    /// Fills `list` with the `wanted` contacts closest to `target`, nearest first; of those seen since then, in
+    /// microseconds.
     ///
     /// With d the distance from the own id to the target, the contacts of bucket i differ from the target
     /// first at bit i exactly when bit i of d is 0. So buckets at the one-bits of d come first, in ascending
     /// order, and those at the zero-bits follow in descending order; only within a bucket is anything sorted.
-    public func closest(to target: NodeID, _ wanted: Int, into list: inout ContactList) {
+    public func closest(
+        to target: NodeID, _ wanted: Int, seenSinceUs: UInt64 = 0, into list: inout ContactList
+    ) {
         list.clear()
         let distance = ownID.distance(to: target)
         var nearer = occupied & distance
         while !nearer.isZero {
             let bucket = nearer.leadingZeroBitCount
             nearer = nearer.flippingBit(bucket)
-            appendSorted(bucket, by: target, wanted, to: &list)
+            appendSorted(bucket, by: target, wanted, seenSinceUs, to: &list)
             if list.count >= wanted { return }
         }
         var farther = occupied & ~distance
         while !farther.isZero {
             let bucket = 255 - farther.trailingZeroBitCount
             farther = farther.flippingBit(bucket)
-            appendSorted(bucket, by: target, wanted, to: &list)
+            appendSorted(bucket, by: target, wanted, seenSinceUs, to: &list)
             if list.count >= wanted { return }
         }
     }
@@ -178,11 +245,13 @@ extension RoutingTable {
     ///
     /// Contacts of one bucket agree in all bits up to the bucket's, so the 58 bits after it order them: a sort
     /// of plain words with the contact's index in the low 6 (K is at most 64).
-    private func appendSorted(_ bucket: Int, by target: NodeID, _ wanted: Int, to list: inout ContactList) {
+    private func appendSorted(
+        _ bucket: Int, by target: NodeID, _ wanted: Int, _ seenSinceUs: UInt64, to list: inout ContactList
+    ) {
         buckets.withUnsafeBufferPointer { buckets in
             buckets[bucket].ids.withUnsafeBufferPointer { ids in
                 buckets[bucket].states.withUnsafeBufferPointer { states in
-                    Self.append(ids, states, fromBit: bucket + 1, by: target, wanted, to: &list)
+                    Self.append(ids, states, fromBit: bucket + 1, by: target, wanted, seenSinceUs, to: &list)
                 }
             }
         }
@@ -191,11 +260,11 @@ extension RoutingTable {
     @inline(__always)
     private static func append(
         _ ids: UnsafeBufferPointer<NodeID>, _ states: UnsafeBufferPointer<PeerState>, fromBit bit: Int,
-        by target: NodeID, _ wanted: Int, to list: inout ContactList
+        by target: NodeID, _ wanted: Int, _ seenSinceUs: UInt64, to list: inout ContactList
     ) {
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Limits.contactsPerMessage) { order in
             var filled = 0
-            for index in ids.indices where states[index].failures < quietFailures {
+            for index in ids.indices where states[index].isTold(seenSinceUs) {
                 let key = ids[index].distance(to: target).word(fromBit: bit) & ~63 | UInt64(index)
                 var place = filled
                 while place > 0, order[place - 1] > key {

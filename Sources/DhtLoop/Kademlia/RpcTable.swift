@@ -16,12 +16,34 @@ enum RpcPurpose: Equatable {
     case probe
     /// A record for a node that lacks it, or has an old one; nobody waits.
     case gift
+    /// A record for a node that should hold it.
+    case copy
     /// To whoever hears it at a bootstrap overlay.
     case anyone
+
+    /// Whether a caller waits for it.
+    var isPartOfCall: Bool {
+        switch self {
+        case .lookup, .store: true
+        case .verify, .probe, .gift, .copy, .anyone: false
+        }
+    }
 }
 
 /// A request on its way.
 struct PendingRpc {
+    /// What its timer waits for.
+    enum Patience {
+        /// The working time-out; nobody is asked in the peer's place before.
+        case timeout
+        /// The time when most answers are there.
+        case expected
+        /// The working time-out, that time having passed.
+        case overdue
+        /// The end of all waiting: the time-out has passed, and an answer still counts.
+        case late
+    }
+
     var id: UInt64
     /// Whom it asks; zero for anyone.
     var dst: NodeID
@@ -31,10 +53,15 @@ struct PendingRpc {
     var op: RpcOp
     var purpose: RpcPurpose
     var timer = TimerID.none
-    /// The working time-out has passed; an answer still counts.
-    var isLate = false
+    var patience = Patience.timeout
+    /// Whether the peer's round trip was never measured before.
+    var isFirst = false
+    /// The working time-out, in microseconds.
+    var timeoutUs: UInt32 = 0
     /// Someone answered a request to anyone.
     var isAnswered = false
+
+    var isLate: Bool { patience == .late }
 }
 
 /// Pending requests.

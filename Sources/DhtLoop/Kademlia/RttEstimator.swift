@@ -6,7 +6,9 @@
 public struct RttEstimator: Equatable, Sendable {
     /// Shortest working time-out: below it a scheduling hiccup would look like a dead peer.
     static let floorUs: UInt64 = 20_000
-    /// Working time-out of a peer that was never measured.
+    /// Shortest time after which a peer counts as overdue.
+    static let overdueFloorUs: UInt64 = 5_000
+    /// Working time-out before anything was measured.
     static let initialUs: UInt64 = 500_000
 
     /// Smoothed round-trip time in microseconds; 0 until the first sample.
@@ -36,5 +38,12 @@ public struct RttEstimator: Equatable, Sendable {
     public func timeoutUs(ceilingUs: UInt64) -> UInt64 {
         guard isMeasured else { return min(Self.initialUs, ceilingUs) }
         return min(max(UInt64(smoothedUs) + 4 * UInt64(deviationUs), Self.floorUs), ceilingUs)
+    }
+
+    /// When nineteen of twenty answers are there: SRTT + 2 RTTVAR, for RTTVAR is a mean deviation, and 1.645
+    /// standard deviations of a normal distribution are 2.06 of these.
+    public var overdueUs: UInt64 {
+        guard isMeasured else { return Self.initialUs / 2 }
+        return max(UInt64(smoothedUs) + 2 * UInt64(deviationUs), Self.overdueFloorUs)
     }
 }

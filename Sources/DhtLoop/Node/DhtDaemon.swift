@@ -110,9 +110,11 @@ public final class DhtDaemon: SignalOwner {
 
     private func embeddedSwitch() throws(StartError) -> OverlaySwitch? {
         guard let text = config.embedOverlay else { return nil }
-        return try StartError.binding(text) { [loop] (address) throws(SystemError) in
+        return try StartError.binding(text) { [loop, config] (address) throws(SystemError) in
             var generator = SystemRandomNumberGenerator()
-            return try OverlaySwitch(loop: loop, address: address, generator: &generator)
+            var policy = SwitchPolicy()
+            policy.fastOpen = config.fastOpen
+            return try OverlaySwitch(loop: loop, address: address, policy: policy, generator: &generator)
         }
     }
 
@@ -125,6 +127,7 @@ public final class DhtDaemon: SignalOwner {
         service.canary = Canary(loop: loop, network: service, log: log, seed: Self.systemRandom())
         var policy = PoolPolicy()
         policy.connectTimeoutUs = UInt64(config.timeoutMs) * 1000
+        policy.fastOpen = config.fastOpen
         host.start(
             embeddedAt: overlay?.address.flatMap { endpoints.intern($0.description) },
             advertised: config.advertise.flatMap { endpoints.intern($0) }, policy: policy,
@@ -148,6 +151,7 @@ public final class DhtDaemon: SignalOwner {
         ]
         if let address = overlay?.address { metadata["overlay"] = .string(address.description) }
         log.info("listening", metadata: metadata)
+        config.fastOpen.sayForbidden(to: log, dials: true, listens: overlay != nil)
     }
 
     override public func received(signal: Int32, nowUs: UInt64) {
@@ -207,7 +211,7 @@ extension NodeConfig {
         var generator = SystemRandomNumberGenerator()
         self.init(id: config.nodeID ?? .random(using: &generator))
         net = config.network
-        (k, alpha, replica) = (config.k, config.alpha, config.replica)
+        (k, alpha, beta, replica) = (config.k, config.alpha, config.beta, config.replica)
         timeoutUs = UInt64(config.timeoutMs) * 1000
         deadlineUs = UInt64(config.deadlineMs) * 1000
         ttlSeconds = UInt64(config.ttlSeconds)

@@ -172,10 +172,26 @@ public final class NodeHost: PoolOwner {
             sharingPrefix: min(near.distance(to: own).leadingZeroBitCount + 1, 255), using: &generator)
     }
 
+    // MARK: - Sessions before they are needed
+
+    /// Wants open sessions to these, the most wanted first, and no longer to those of the call before
+    /// (`SessionPool.keepWarm`).
+    public func keepWarm(_ wanted: [EndpointID]) { pool.keepWarm(wanted.filter { !isEmbedded($0) }) }
+
+    /// Opens a session to `endpoint` on the guess that it will be needed (`SessionPool.dialAhead`).
+    public func dialAhead(_ endpoint: EndpointID) {
+        if !isEmbedded(endpoint) { pool.dialAhead(endpoint) }
+    }
+
+    /// Whether it is this process's own switch.
+    private func isEmbedded(_ endpoint: EndpointID) -> Bool { overlay != nil && endpoint == node.home }
+
     // MARK: - Events
 
     override public func poolOpened(_ endpoint: EndpointID, nowUs: UInt64) {
-        log.info("overlay_up", metadata: ["peer": .string(endpoints.text(endpoint))])
+        log.log(
+            level: sessionLevel(endpoint), "overlay_up",
+            metadata: ["peer": .string(endpoints.text(endpoint))])
         names.opened(endpoint)
         if needsHome, bootstrap.contains(endpoint) { moveHome(to: endpoint) }
         node.linkUp(endpoint, nowUs: nowUs)
@@ -189,11 +205,16 @@ public final class NodeHost: PoolOwner {
     }
 
     override public func poolClosed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
-        log.info(
-            "overlay_down",
+        log.log(
+            level: sessionLevel(endpoint), "overlay_down",
             metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
         if needsHome, let other = bootstrap.first(where: { pool.isOpen($0) }) { moveHome(to: other) }
-        lost(endpoint, nowUs)
+        if !reason.isDisuse { lost(endpoint, nowUs) }
+    }
+
+    /// Sessions to other nodes' overlays come and go; those to bootstrap overlays are news.
+    private func sessionLevel(_ endpoint: EndpointID) -> Logger.Level {
+        bootstrap.contains(endpoint) ? .info : .debug
     }
 
     override public func poolDialFailed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
@@ -287,6 +308,8 @@ public final class NodeHost: PoolOwner {
         switch event {
         case .hasPeers(true): log.info("has_peers", metadata: ["op": "pong"])
         case .hasPeers(false): log.warning("alone", metadata: ["cause": "every contact was lost"])
+        case .handedOver(let records):
+            log.info("handed_over", metadata: ["records": .stringConvertible(records)])
         case .rpcEnded(let op, let peer, let code, let elapsedUs):
             let level: Logger.Level = code == .ok || code == .late ? .debug : .warning
             log.log(

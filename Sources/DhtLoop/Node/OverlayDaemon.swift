@@ -74,6 +74,7 @@ public final class OverlayDaemon: SignalOwner {
                 "overlay": .string(overlay.address?.description ?? ""),
                 "admin": .string(admin.address.description),
             ])
+        config.fastOpen.sayForbidden(to: log, dials: false, listens: true)
     }
 
     override public func received(signal: Int32, nowUs: UInt64) {
@@ -91,6 +92,7 @@ extension SwitchPolicy {
         self.init()
         maxSessions = config.maxConnections
         handshakeTimeoutUs = UInt64(config.handshakeMs) * 1000
+        fastOpen = config.fastOpen
     }
 }
 

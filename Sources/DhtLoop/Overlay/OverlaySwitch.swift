@@ -55,7 +55,8 @@ public final class OverlaySwitch: SessionOwner {
         super.init()
         loop.attach(self)
         do throws(SystemError) {
-            listener = try Listener(loop: loop, address: address, taker: self)
+            listener = try Listener(
+                loop: loop, address: address, fastOpen: policy.fastOpen, taker: self)
         } catch {
             loop.detach(self)
             throw error
@@ -221,7 +222,7 @@ extension OverlaySwitch: ConnectionTaker {
         peers[slot].session = session
         sessions += 1
         do throws(SystemError) {
-            try session.adopt(socket)
+            try session.adopt(socket, nowUs: nowUs)
         } catch {
             session.close(.failed(error.code))
         }

@@ -30,6 +30,8 @@ public struct SwitchPolicy: Equatable, Sendable {
     public var idsPerSession = 64
     /// Sessions that one frame for "any node" goes to.
     public var gossipFanout = 8
+    /// Whether the first frames of a session may come with its SYN.
+    public var fastOpen = FastOpen.cookie
 
     public init() {}
 }

@@ -17,28 +17,38 @@ enum Sockets {
     private static let streamFlags =
         Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
 
+    /// A connection that is being made.
+    struct Dialled: ~Copyable {
+        let fd: FileDescriptor
+        /// Bytes may be written at once: the SYN leaves with the first of them, and not before.
+        let takesBytes: Bool
+    }
+
     /// A listening socket on `address`.
-    static func listen(on address: SocketAddress) throws(SystemError) -> FileDescriptor {
+    static func listen(
+        on address: SocketAddress, fastOpen: FastOpen = .off
+    ) throws(SystemError) -> FileDescriptor {
         let fd = try FileDescriptor("socket", socket(address.family, streamFlags, 0))
         set(fd.raw, SOL_SOCKET, SO_REUSEADDR, 1)
         guard address.withSockaddr({ bind(fd.raw, $0, $1) }) == 0 else {
             throw SystemError(operation: "bind")
         }
-        set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN, fastOpenQueue)
+        if fastOpen != .off { set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN, fastOpenQueue) }
+        if fastOpen == .always { set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN_NO_COOKIE, 1) }
         guard Glibc.listen(fd.raw, backlog) == 0 else { throw SystemError(operation: "listen") }
         return fd
     }
 
-    /// A socket on its way to `address`. Writable once it is connected, or at once when TCP fast open lets the
-    /// first bytes travel with the SYN.
-    static func dial(_ address: SocketAddress) throws(SystemError) -> FileDescriptor {
+    /// A socket on its way to `address`, writable once it is connected; or at once, with fast open towards a host
+    /// whose cookie the kernel has, or without one.
+    static func dial(_ address: SocketAddress, fastOpen: FastOpen = .off) throws(SystemError) -> Dialled {
         let fd = try FileDescriptor("socket", socket(address.family, streamFlags, 0))
         tune(fd.raw)
-        set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN_CONNECT, 1)
-        guard address.withSockaddr({ connect(fd.raw, $0, $1) }) == 0 || errno == EINPROGRESS else {
-            throw SystemError(operation: "connect")
-        }
-        return fd
+        if fastOpen != .off { set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN_CONNECT, 1) }
+        if fastOpen == .always { set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN_NO_COOKIE, 1) }
+        let isDone = address.withSockaddr { connect(fd.raw, $0, $1) } == 0
+        guard isDone || errno == EINPROGRESS else { throw SystemError(operation: "connect") }
+        return Dialled(fd: fd, takesBytes: isDone)
     }
 
     /// The next waiting connection of `listener`; throws EAGAIN when there is none.
@@ -53,6 +63,14 @@ enum Sockets {
     static func pendingError(of fd: Int32) -> Int32 {
         var (code, size): (Int32, socklen_t) = (0, socklen_t(MemoryLayout<Int32>.size))
         return getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size) == 0 ? code : errno
+    }
+
+    /// Whether the other side has not answered the SYN yet.
+    static func awaitsAnswer(_ fd: Int32) -> Bool {
+        var (state, size): (UInt8, socklen_t) = (0, 1)
+        // The state is the first byte of `tcp_info`; the kernel copies as much as is asked for.
+        return getsockopt(fd, Int32(IPPROTO_TCP), TCP_INFO, &state, &size) == 0
+            && state == UInt8(TCP_SYN_SENT)
     }
 
     /// The address `fd` is bound to, with the port the kernel chose.

@@ -27,6 +27,9 @@ public enum CloseReason: Equatable, Sendable {
     /// This side shuts down.
     case shutdown
 
+    /// Nobody needed the session: it says nothing of the peer, and no answer is missed.
+    public var isDisuse: Bool { self == .idle || self == .shutdown }
+
     /// Every label there is, for metrics that show a zero from the start.
     public static let labels =
         [

@@ -29,8 +29,10 @@ public final class Listener: EventSource {
     private var rest = Alarm()
 
     /// Binds and listens at once. `taker` outlives the listener, or stops it.
-    public init(loop: EventLoop, address: SocketAddress, taker: any ConnectionTaker) throws(SystemError) {
-        fd = try Sockets.listen(on: address)
+    public init(
+        loop: EventLoop, address: SocketAddress, fastOpen: FastOpen = .off, taker: any ConnectionTaker
+    ) throws(SystemError) {
+        fd = try Sockets.listen(on: address, fastOpen: fastOpen)
         self.address = try Sockets.boundAddress(of: fd.raw)
         (self.loop, self.taker) = (loop, taker)
         super.init()

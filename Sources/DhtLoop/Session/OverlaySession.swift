@@ -16,7 +16,7 @@ public final class OverlaySession: EventSource {
         case waiting
         /// The connection is being made.
         case dialling
-        /// Connected; the peer's HELLO is not complete. Frames may already leave.
+        /// Connected, or on the way there with fast open; the peer's HELLO is not complete. Frames may already leave.
         case handshake
         case open
         case closed
@@ -31,7 +31,7 @@ public final class OverlaySession: EventSource {
     public private(set) var openedUs: UInt64 = 0
     /// When bytes last came.
     public private(set) var lastReceivedUs: UInt64
-    /// When a Data frame last came or was queued.
+    /// When a Data frame last came or was queued, or when it opened.
     public private(set) var lastDataUs: UInt64
 
     private let loop: EventLoop
@@ -67,22 +67,30 @@ public final class OverlaySession: EventSource {
 
     // MARK: - Beginning
 
-    /// Begins to connect a session that waits for its address.
-    public func dial(_ address: SocketAddress) throws(SystemError) {
+    /// Begins to connect a session that waits for its address. With fast open what is queued in this turn
+    /// leaves with the SYN.
+    public func dial(_ address: SocketAddress, fastOpen: FastOpen = .off) throws(SystemError) {
         precondition(state == .waiting, "a session is dialled once")
-        let socket = try Sockets.dial(address)
-        try loop.watch(socket.raw, events: EPOLLIN.rawValue | EPOLLOUT.rawValue, for: self)
-        fd = consume socket
+        let dialled = try Sockets.dial(address, fastOpen: fastOpen)
+        let events = dialled.takesBytes ? EPOLLIN.rawValue : EPOLLIN.rawValue | EPOLLOUT.rawValue
+        try loop.watch(dialled.fd.raw, events: events, for: self)
+        let takesBytes = dialled.takesBytes
+        fd = (consume dialled).fd
         state = .dialling
+        guard takesBytes else { return }
+        beginHandshake()
+        loop.deferToEndOfTurn(self)
     }
 
-    /// Takes over a connection that a listener accepted.
-    public func adopt(_ socket: consuming FileDescriptor) throws(SystemError) {
+    /// Takes over a connection that a listener accepted. What came with it is read at once, so that HELLO and the
+    /// first answers leave together.
+    public func adopt(_ socket: consuming FileDescriptor, nowUs: UInt64) throws(SystemError) {
         precondition(state == .waiting, "a session has one connection")
         try loop.watch(socket.raw, events: EPOLLIN.rawValue, for: self)
         fd = consume socket
         beginHandshake()
-        loop.deferToEndOfTurn(self)
+        receive(nowUs)
+        if state != .closed { loop.deferToEndOfTurn(self) }
     }
 
     private func beginHandshake() {
@@ -177,6 +185,12 @@ public final class OverlaySession: EventSource {
         return true
     }
 
+    /// False while the SYN, which with fast open carried the first frames, is not answered.
+    private var isConnected: Bool {
+        guard let descriptor = fd?.raw else { return false }
+        return !Sockets.awaitsAnswer(descriptor)
+    }
+
     private func receive(_ nowUs: UInt64) {
         guard let descriptor = fd?.raw else { return }
         let buffer = loop.memory.receiveBuffer
@@ -210,9 +224,9 @@ public final class OverlaySession: EventSource {
     }
 
     private func open(_ nowUs: UInt64) {
-        (state, openedUs) = (.open, nowUs)
-        upkeep(nowUs)
+        (state, openedUs, lastDataUs) = (.open, nowUs, nowUs)
         owner.sessionOpened(self, nowUs: nowUs)
+        if state == .open { upkeep(nowUs) }
     }
 
     // MARK: - Time
@@ -227,7 +241,7 @@ public final class OverlaySession: EventSource {
         alarm.fired()
         switch state {
         case .waiting, .dialling: close(.connectTimeout)
-        case .handshake: close(.handshakeTimeout)
+        case .handshake: close(isConnected ? .handshakeTimeout : .connectTimeout)
         case .open:
             decoder.trim()
             upkeep(nowUs)

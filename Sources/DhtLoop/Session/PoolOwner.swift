@@ -30,6 +30,14 @@ public struct PoolPolicy: Equatable, Sendable {
     public var heartbeatUs: UInt64 = 450_000_000
     /// An open session that lasts this long makes the next reconnect start from a short delay.
     public var stableUs: UInt64 = 10_000_000
+    /// Between two dials for the warm set: it fills slowly, so that a node that starts does not wake a network.
+    public var warmPaceUs: UInt64 = 50_000
+    /// Sessions opened before they are needed that may be on their way at once.
+    public var dialsAhead = 8
+    /// Without a first frame, until a session that was dialled ahead is closed.
+    public var aheadIdleUs: UInt64 = 10_000_000
+    /// Whether the first frames of a session may leave with its SYN.
+    public var fastOpen = FastOpen.cookie
 
     public init() {}
 
@@ -42,7 +50,14 @@ public struct PoolPolicy: Equatable, Sendable {
         return policy
     }
 
-    /// For sessions that are kept: TCP keep-alive finds a dead link, heartbeats keep a healthy one.
+    /// For sessions that are opened on a guess.
+    var ahead: SessionPolicy {
+        var policy = passing
+        policy.idleTimeoutUs = aheadIdleUs
+        return policy
+    }
+
+    /// For sessions that are kept or warm: TCP keep-alive finds a dead link, heartbeats keep a healthy one.
     var kept: SessionPolicy {
         var policy = passing
         (policy.idleTimeoutUs, policy.heartbeatUs) = (.max, heartbeatUs)

@@ -1,16 +1,25 @@
-// RO:WHAT  SessionPool: sessions to overlay endpoints, dialled when there is something to send.
+// RO:WHAT  SessionPool: sessions to overlay endpoints, dialled when there is something to send. This file: use,
+//          dialling, ends; SessionPool+Ahead.swift: sessions that are opened before there is.
 // RO:WHY   A cold session costs a round trip: sessions are reused, and those to home and bootstrap are kept.
 // RO:INVARIANTS  one link an endpoint; a link without a session is kept and waits for its reconnect;
-//          sessions <= maxSessions; an owner is called only from events and at the end of a turn.
+//          sessions <= maxSessions; an owner is called only from events and at the end of a turn;
+//          aheadOnTheWay == links that are ahead and not open.
 // RO:METRICS  dht_active_sessions, dht_tx_queue_depth, dht_tx_dropped_total
 // RO:TEST  Tests/DhtLoopTests/Session/SessionPoolTests.swift
 
 /// Sessions by endpoint.
 public final class SessionPool: SessionOwner {
-    private struct Link {
+    struct Link {
         var endpoint = EndpointID.none
         var session: OverlaySession?
+        /// It is opened again whenever it ends.
         var isKept = false
+        /// It is in the warm set.
+        var isWarm = false
+        /// The handing over of the warm set that last named it.
+        var warmRound: UInt32 = 0
+        /// It was dialled on a guess, and no frame has been sent over it.
+        var isAhead = false
         var backoff = Backoff()
         var reconnect = Alarm()
     }
@@ -22,20 +31,29 @@ public final class SessionPool: SessionOwner {
     }
 
     private static let noLink = UInt32.max
+    /// Tag of the warm set's timer; the others are those of links.
+    static let warmTag = UInt32.max
 
-    private let loop: EventLoop
+    let loop: EventLoop
     private let endpoints: EndpointTable
     private let resolver: Resolver
     private unowned let owner: PoolOwner
-    private let policy: PoolPolicy
+    let policy: PoolPolicy
     private var generator: SeededGenerator
-    private var links: [Link] = []
+    var links: [Link] = []
     private var freeLinks: [UInt32] = []
     /// Link of an endpoint, by the endpoint's number.
     private var linkOfEndpoint: [UInt32] = []
     private var notices: [Notice] = []
     private var delivering: [Notice] = []
-    private var isShutDown = false
+    private(set) var isShutDown = false
+
+    /// The warm set's endpoints that are still to be dialled, the first of them last.
+    var toWarm: [EndpointID] = []
+    var warmRound: UInt32 = 0
+    var warmPace = Alarm()
+    /// Sessions dialled ahead that are not open, and over which no frame has been sent.
+    var aheadOnTheWay = 0
 
     /// Frames, bytes and drops of all sessions so far.
     public let counters = SessionCounters()
@@ -69,6 +87,7 @@ public final class SessionPool: SessionOwner {
     @discardableResult
     public func send(_ payload: UnsafeRawBufferPointer, to endpoint: EndpointID) -> Bool {
         if let link = find(endpoint) {
+            if links[link].isAhead { claim(link: link) }
             if let session = links[link].session { return session.send(payload) }
         } else if endpoint != .none, !isShutDown, let session = dial(link: add(endpoint)) {
             return session.send(payload)
@@ -83,6 +102,7 @@ public final class SessionPool: SessionOwner {
         let link = find(endpoint) ?? add(endpoint)
         guard !links[link].isKept else { return }
         links[link].isKept = true
+        if links[link].isAhead { claim(link: link) }
         if let session = links[link].session { session.apply(policy.kept) } else { dial(link: link) }
     }
 
@@ -90,11 +110,11 @@ public final class SessionPool: SessionOwner {
     public func release(_ endpoint: EndpointID) {
         guard let link = find(endpoint), links[link].isKept else { return }
         links[link].isKept = false
-        if let session = links[link].session { session.apply(policy.passing) } else { remove(link: link) }
+        if let session = links[link].session { session.apply(timeouts(of: link)) } else { remove(link: link) }
     }
 
     /// Whether the pool holds `endpoint`, so that its number must not be given to another.
-    public func uses(_ endpoint: EndpointID) -> Bool { find(endpoint) != nil }
+    public func uses(_ endpoint: EndpointID) -> Bool { find(endpoint) != nil || toWarm.contains(endpoint) }
 
     /// Whether there is a session to `endpoint`, be it only on its way.
     public func hasSession(_ endpoint: EndpointID) -> Bool {
@@ -135,6 +155,8 @@ public final class SessionPool: SessionOwner {
     /// Closes all sessions, for good. The owner hears no more.
     public func shutDown() {
         isShutDown = true
+        toWarm.removeAll()
+        warmPace.set(nil, on: loop, for: self)
         for link in links.indices {
             links[link].isKept = false
             links[link].reconnect.set(nil, on: loop, for: self)
@@ -145,13 +167,13 @@ public final class SessionPool: SessionOwner {
 
     // MARK: - Links
 
-    private func find(_ endpoint: EndpointID) -> Int? {
+    func find(_ endpoint: EndpointID) -> Int? {
         let number = Int(endpoint.rawValue)
         guard number < linkOfEndpoint.count, linkOfEndpoint[number] != Self.noLink else { return nil }
         return Int(linkOfEndpoint[number])
     }
 
-    private func add(_ endpoint: EndpointID) -> Int {
+    func add(_ endpoint: EndpointID) -> Int {
         let link = freeLinks.popLast() ?? UInt32(links.count)
         if link == links.count { links.append(Link()) }
         links[Int(link)].endpoint = endpoint
@@ -172,7 +194,7 @@ public final class SessionPool: SessionOwner {
 
     /// A new session for `link`, on its way; nil when there is no room, of which the owner is told.
     @discardableResult
-    private func dial(link: Int) -> OverlaySession? {
+    func dial(link: Int) -> OverlaySession? {
         let endpoint = links[link].endpoint
         guard sessions < policy.maxSessions || evict() else {
             ended(link: link, reason: .noRoom, livedUs: 0)
@@ -180,7 +202,7 @@ public final class SessionPool: SessionOwner {
         }
         let session = OverlaySession(
             loop: loop, owner: self, ownerIndex: UInt32(link),
-            policy: links[link].isKept ? policy.kept : policy.passing, counters: counters)
+            policy: timeouts(of: link), counters: counters)
         links[link].session = session
         sessions += 1
         let answer = resolver.resolve(
@@ -195,27 +217,34 @@ public final class SessionPool: SessionOwner {
 
     private func connect(_ session: OverlaySession, to address: SocketAddress) {
         do throws(SystemError) {
-            try session.dial(address)
+            try session.dial(address, fastOpen: policy.fastOpen)
         } catch {
             session.close(.failed(error.code))
         }
     }
 
+    private func timeouts(of link: Int) -> SessionPolicy {
+        if links[link].isKept || links[link].isWarm { return policy.kept }
+        return links[link].isAhead ? policy.ahead : policy.passing
+    }
+
     /// Closes the session that has been without Data for longest, of those that are open, not kept, and have
-    /// nothing to send.
+    /// nothing to send; one of the warm set only when there is no other.
     private func evict() -> Bool {
-        var oldest: OverlaySession?
+        var oldest: (session: OverlaySession, rank: (Int, UInt64))?
         for link in links where !link.isKept {
             guard let session = link.session, session.state == .open, session.depth == 0 else { continue }
-            if session.lastDataUs < oldest?.lastDataUs ?? .max { oldest = session }
+            let rank = (link.isWarm ? 1 : 0, session.lastDataUs)
+            if rank < oldest?.rank ?? (.max, .max) { oldest = (session, rank) }
         }
         guard let oldest else { return false }
         evictions += 1
-        oldest.close(.evicted)
+        oldest.session.close(.evicted)
         return true
     }
 
     override public func timer(tag: UInt32, nowUs: UInt64) {
+        if tag == Self.warmTag { return warmNext(nowUs) }
         links[Int(tag)].reconnect.fired()
         dial(link: Int(tag))
     }
@@ -224,6 +253,7 @@ public final class SessionPool: SessionOwner {
 
     override public func sessionOpened(_ session: OverlaySession, nowUs: UInt64) {
         openSessions += 1
+        if links[Int(session.ownerIndex)].isAhead { aheadOnTheWay -= 1 }
         owner.poolOpened(links[Int(session.ownerIndex)].endpoint, nowUs: nowUs)
     }
 
@@ -243,11 +273,15 @@ public final class SessionPool: SessionOwner {
         ended(link: link, wasOpen: session.openedUs != 0, reason: reason, livedUs: livedUs)
     }
 
-    /// Plans the reconnect of a kept link, forgets another, and leaves a notice for the owner.
+    /// Plans the reconnect of a kept link, forgets another, and leaves a notice for the owner unless nobody asked.
     private func ended(link: Int, wasOpen: Bool = false, reason: CloseReason, livedUs: UInt64) {
         let endpoint = links[link].endpoint
-        notices.append(wasOpen ? .closed(endpoint, reason) : .dialFailed(endpoint, reason))
-        loop.deferToEndOfTurn(self)
+        if links[link].isAhead, !wasOpen {
+            aheadOnTheWay -= 1
+        } else {
+            notices.append(wasOpen ? .closed(endpoint, reason) : .dialFailed(endpoint, reason))
+            loop.deferToEndOfTurn(self)
+        }
         guard links[link].isKept else { return remove(link: link) }
         if livedUs >= policy.stableUs { links[link].backoff.reset() }
         let delayUs = links[link].backoff.nextDelayUs(using: &generator)

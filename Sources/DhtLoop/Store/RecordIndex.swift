@@ -89,6 +89,29 @@ struct RecordIndex: ~Copyable {
         count -= 1
     }
 
+    /// Calls `body` with the handles of at least `limit` entries, in the order of their homes, and returns where
+    /// to go on; nil after the last. `position` is a share of the table, 0 at first, so that it stays good when
+    /// the table grows meanwhile; an entry that moved with it may be met twice or not at all.
+    func visit(from position: UInt64, limit: Int, _ body: (RecordHandle) -> Void) -> UInt64? {
+        var (bucket, visited) = (home(position), 0)
+        while bucket < bucketCount {
+            let line = line(bucket)
+            for slot in 0..<Bucket.slots where line.load(fromByteOffset: slot, as: UInt8.self) != 0 {
+                body(handle(line, slot))
+                visited += 1
+            }
+            bucket += 1
+            if visited >= limit, bucket < bucketCount { return start(of: bucket) }
+        }
+        return nil
+    }
+
+    /// The smallest hash whose home is `bucket`, 0..<bucketCount.
+    private func start(of bucket: Int) -> UInt64 {
+        let (quotient, remainder) = UInt64(bucketCount).dividingFullWidth((UInt64(bucket), 0))
+        return remainder == 0 ? quotient : quotient + 1
+    }
+
     // MARK: - Buckets
 
     @inline(__always)

@@ -121,6 +121,12 @@ public struct RecordStore: ~Copyable {
         }
     }
 
+    /// Calls `body` with the keys of at least `limit` records and returns where to go on, nil after the last:
+    /// a walk through the store in small steps, during which it may change. Begin at 0.
+    func visitKeys(from position: UInt64, limit: Int, _ body: (Key) -> Void) -> UInt64? {
+        index.visit(from: position, limit: limit) { body(arena.head($0).key) }
+    }
+
     /// Calls `body` with the key of each record, in no stated order.
     public func forEachKey(_ body: (Key) -> Void) {
         for segment in arena.segmentSlots {

@@ -56,6 +56,7 @@ public struct DhtMetrics: Sendable {
     public init(_ stats: NodeStats) {
         (puts, gets, found) = (stats.puts, stats.gets, stats.found)
         (timeouts, lookups, provides) = (stats.timeouts, stats.lookups, stats.provides)
+        hedgesSpawned = stats.hedges
         for kind in CallError.allCases { errors[kind.label] = stats.errors[kind] }
         for action in RouteUpdate.allCases { routeUpdates[action.label] = stats.routeUpdates[action] }
         for reason in Rejection.all { rejected[reason.label] = stats.rejections[reason] ?? 0 }

@@ -50,7 +50,8 @@ final class HttpTestClient {
     private(set) var isClosed = false
 
     init(_ address: SocketAddress, turn: @escaping () -> Void) throws {
-        fd = try Sockets.dial(address)
+        let dialled = try Sockets.dial(address)
+        fd = (consume dialled).fd
         self.turn = turn
     }
 

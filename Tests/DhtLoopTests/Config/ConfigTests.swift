@@ -17,7 +17,7 @@ struct ConfigTests {
         #expect([config.maxValueBytes, config.memoryBytes] == [65_536, 268_435_456])
         #expect([config.txWatermark, config.readyPeers, config.readyEntries] == [96, 1, 20])
         #expect(config.adminAddress == "127.0.0.1:5301")
-        #expect(config.network == 0 && !config.amnesia)
+        #expect(config.network == 0 && !config.amnesia && config.fastOpen == .cookie)
         #expect(config.log.level == .info && config.log.format == .json)
         #expect(config.drainMs == 5000 && config.canarySeconds == 0 && config.adminTokenFile == nil)
         #expect(config.warnings.isEmpty)
@@ -87,6 +87,13 @@ struct ConfigTests {
     func off(text: String) throws {
         let config = try Config(environment: ["RON_DHT_CANARY_SECS": text])
         #expect(config.canarySeconds == 0 && config.warnings.count == (text == "0" ? 0 : 1))
+    }
+
+    @Test("fast open is off, with a cookie, or always", arguments: FastOpen.allCases)
+    func fastOpen(_ choice: FastOpen) throws {
+        let text = choice.rawValue.uppercased()
+        #expect(try Config(environment: ["RON_DHT_FAST_OPEN": text]).fastOpen == choice)
+        #expect(try OverlayConfig(environment: ["RON_OVERLAY_FAST_OPEN": text]).fastOpen == choice)
     }
 
     @Test("an error reads as a sentence")
@@ -196,6 +203,7 @@ struct OverlayConfigTests {
         let config = try OverlayConfig(environment: [:])
         #expect(config.listenAddress == "127.0.0.1:9700" && config.adminAddress == "127.0.0.1:9600")
         #expect([config.maxConnections, config.txWatermark, config.handshakeMs] == [1024, 96, 2000])
+        #expect(config.fastOpen == .cookie)
     }
 
     @Test(

@@ -163,12 +163,8 @@ struct DhtNodeTests {
         for _ in 0..<200 {
             network.run(us: 100_000)
             for box in network.nodes {
-                let chores = [box.node.upkeep.bootstrapTimer, box.node.upkeep.sweepTimer].count {
-                    $0 != .none
-                }
-                let owners = box.node.pendingRpcs + box.node.pendingCalls + chores
-                let timers = box.node.wheel.count
-                #expect(owners == timers)
+                let broken = box.node.brokenInvariant(nowUs: network.nowUs)
+                #expect(broken == nil)
             }
         }
     }

@@ -13,8 +13,8 @@ struct LookupTests {
 
     private func lookup(k: Int, alpha: Int, _ numbers: [UInt64]) -> Lookup {
         var lookup = Lookup()
-        lookup.start(target: .zero, ownID: NodeID(9, 9, 9, 9), width: k, k: k, alpha: alpha)
-        for number in numbers { lookup.add(contact(number), hop: 1) }
+        lookup.start(target: .zero, ownID: NodeID(9, 9, 9, 9), plan: Lookup.Plan(width: k, k: k, alpha: alpha))
+        for number in numbers { lookup.add(contact(number)) }
         return lookup
     }
 
@@ -38,7 +38,7 @@ struct LookupTests {
         while walk.next() != nil {}
         let hop4 = walk.answered(contact(4).id)
         #expect(hop4 == 1)
-        walk.add(contact(2), hop: 2)
+        walk.add(contact(2), from: contact(4).id)
         let hop6 = walk.answered(contact(6).id)
         #expect(hop6 == 1)
         #expect(!walk.isFinished)
@@ -68,9 +68,9 @@ struct LookupTests {
     @Test("the own id, the zero id, clients and duplicates are not taken in")
     func refusals() {
         var walk = lookup(k: 2, alpha: 1, [1, 1])
-        walk.add(Contact(id: NodeID(9, 9, 9, 9), endpoint: endpoint), hop: 1)
-        walk.add(Contact(id: .zero, endpoint: endpoint), hop: 1)
-        walk.add(Contact(id: NodeID(0, 0, 0, 2), endpoint: .none), hop: 1)
+        walk.add(Contact(id: NodeID(9, 9, 9, 9), endpoint: endpoint))
+        walk.add(Contact(id: .zero, endpoint: endpoint))
+        walk.add(Contact(id: NodeID(0, 0, 0, 2), endpoint: .none))
         #expect(walk.peers.count == 1)
     }
 
@@ -78,13 +78,13 @@ struct LookupTests {
     func invariants(seed: Int) {
         var generator = SeededGenerator(seed: UInt64(seed))
         var walk = Lookup()
-        walk.start(target: .random(using: &generator), ownID: .zero, width: 8, k: 8, alpha: 3)
+        walk.start(target: .random(using: &generator), ownID: .zero, plan: Lookup.Plan(width: 8, k: 8, alpha: 3))
         var known: [NodeID] = []
         for _ in 0..<500 {
             switch Int.random(in: 0..<5, using: &generator) {
             case 0, 1:
                 known.append(.random(using: &generator))
-                walk.add(Contact(id: known.last!, endpoint: endpoint), hop: 1)
+                walk.add(Contact(id: known.last!, endpoint: endpoint))
             case 2: _ = walk.next()
             case 3: _ = known.randomElement(using: &generator).flatMap { walk.answered($0) }
             default:

@@ -50,12 +50,12 @@ struct RoutingTableTests {
         for (index, id) in ids.prefix(3).enumerated() {
             #expect(table.insert(contact(id), nowUs: UInt64(10 + index)) == .added)
         }
-        #expect(table.insert(contact(ids[0]), nowUs: 20) == .updated)
+        #expect(table.insert(contact(ids[0]), nowUs: 20) == .updated(silenceUs: 10))
         #expect(table.insert(contact(ids[3]), nowUs: 21) == .spare(probe: contact(ids[1])))
         #expect(table.insert(contact(ids[4]), nowUs: 22) == .spare(probe: nil))
         #expect(table.fail(ids[1], nowUs: 23) == .kept)
-        #expect(table.fail(ids[1], nowUs: 23) == .replaced(by: contact(ids[4])))
-        #expect(table.state(of: ids[1]) == nil && table.count == 3)
+        #expect(table.fail(ids[1], nowUs: 23) == .replaced(by: contact(ids[4]), silenceUs: 12))
+        #expect(table.state(of: ids[1]) == nil && table.count == 2, "the spare has its place once it answers")
     }
 
     @Test(
@@ -68,9 +68,9 @@ struct RoutingTableTests {
         #expect(closest(table, id, 3) == [id])
         #expect(table.fail(id, nowUs: 2) == .kept)
         #expect(closest(table, id, 3).isEmpty)
-        #expect(table.insert(contact(id), nowUs: 3) == .updated)
+        #expect(table.insert(contact(id), nowUs: 3) == .updated(silenceUs: 2))
         #expect(closest(table, id, 3) == [id])
-        #expect(table.fail(id, weight: 3, nowUs: 4) == .evicted)
+        #expect(table.fail(id, weight: 3, nowUs: 4) == .evicted(silenceUs: 1))
         #expect(table.count == 0 && closest(table, id, 3).isEmpty)
     }
 

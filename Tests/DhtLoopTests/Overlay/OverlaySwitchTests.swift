@@ -320,6 +320,21 @@ final class OverlaySwitchTests {
         #expect(hub.stats.local == 2 && hub.stats.gossiped == 0)
     }
 
+    @Test("what comes with a connection is answered in the turn that accepts it, behind HELLO")
+    func firstTurn() throws {
+        let (hub, port, local) = (try makeSwitch(), Port(), makeID())
+        hub.attachLocal(id: local, port: port)
+        port.onDeliver = { [unowned hub] payload, link in
+            _ = payload.withUnsafeBytes { hub.reply(to: link, $0) }
+        }
+        let node = try TestNode(makeID(), at: try #require(hub.address))
+        node.ping(local)
+        loop.turn(maxWaitUs: 1_000_000)
+        let answer = TestPeer.hello + TestPeer.frame(TestNode.envelope(src: node.id, dst: local))
+        node.peer.poll()
+        #expect(node.peer.received == answer)
+    }
+
     @Test(
         "the local node's frames are routed like any other, and it is told what is unreachable after its call"
     )

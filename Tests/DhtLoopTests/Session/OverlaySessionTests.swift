@@ -46,7 +46,7 @@ struct OverlaySessionTests {
         drive(loop) {
             guard let socket = try? Sockets.accept(from: listener.fd.raw) else { return false }
             session = makeSession(policy)
-            try? session?.adopt(socket)
+            try? session?.adopt(socket, nowUs: loop.nowUs)
             return true
         }
         return (try #require(session), peer)
@@ -71,12 +71,36 @@ struct OverlaySessionTests {
         session.close(.shutdown)
     }
 
-    @Test("a dialled session sends its first frames behind HELLO, before the other's HELLO, and then opens")
-    func dialled() throws {
+    @Test("what came with a connection is read when it is taken over, and HELLO leaves with the answers")
+    func readAtOnce() throws {
+        let peer = try TestPeer(connectingTo: listener.address)
+        peer.send(TestPeer.hello + TestPeer.frame([1]))
+        owner.onPayload = { session in [UInt8]([2]).lend { _ = session.send($0) } }
+        let session = makeSession()
+        try session.adopt(try Sockets.accept(from: listener.fd.raw), nowUs: loop.nowUs)
+        #expect(owner.payloads == [[1]] && session.state == .open)
+        loop.turn(maxWaitUs: 0)
+        #expect(peer.payloads == [[2]])
+        session.close(.shutdown)
+    }
+
+    @Test("a connection that begins with what no peer may send is told as any other, when it is taken over")
+    func refusedAtOnce() throws {
+        let peer = try TestPeer(connectingTo: listener.address)
+        peer.send([0x50])
+        try makeSession().adopt(try Sockets.accept(from: listener.fd.raw), nowUs: loop.nowUs)
+        #expect(owner.reasons == [.refused(.badMagic)])
+        drive(loop) { peer.wasClosed }
+    }
+
+    @Test(
+        "a dialled session sends its first frames behind HELLO, before the other's HELLO, and then opens",
+        arguments: FastOpen.allCases)
+    func dialled(fastOpen: FastOpen) throws {
         let session = makeSession()
         let queued = [UInt8]([1, 2, 3]).lend { session.send($0) }
         #expect(queued)
-        try session.dial(listener.address)
+        try session.dial(listener.address, fastOpen: fastOpen)
         let peer = try listener.accept(driving: loop)
         drive(loop) { peer.payloads == [[1, 2, 3]] }
         #expect(session.state == .handshake)
@@ -153,11 +177,44 @@ struct OverlaySessionTests {
         #expect(owner.reasons == [.connectTimeout] && session.state == .closed)
     }
 
-    @Test("a port where nobody listens is told at once")
-    func connectionRefused() throws {
+    @Test("a host that does not answer ends in the connect time-out", arguments: FastOpen.allCases)
+    func deafHost(fastOpen: FastOpen) throws {
+        let (deaf, fillers) = try TestListener.deaf()
+        let session = makeSession(SessionPolicy(connectTimeoutUs: 20_000, handshakeTimeoutUs: 20_000))
+        try session.dial(deaf.address, fastOpen: fastOpen)
+        drive(loop) {
+            [UInt8]([1]).lend { _ = session.send($0) }
+            return !owner.reasons.isEmpty
+        }
+        #expect(owner.reasons == [.connectTimeout] && fillers.count == 1)
+    }
+
+    @Test("what no SYN can hold follows it, in order", arguments: FastOpen.allCases)
+    func longFirstFrames(fastOpen: FastOpen) throws {
+        let session = makeSession()
+        let payloads = (0..<4).map { [UInt8](repeating: $0, count: 100_000) }
+        for payload in payloads[..<2] { payload.lend { _ = session.send($0) } }
+        try session.dial(listener.address, fastOpen: fastOpen)
+        for payload in payloads[2...] { payload.lend { _ = session.send($0) } }
+        let peer = try listener.accept(driving: loop)
+        drive(loop) { peer.payloads.count == payloads.count }
+        #expect(peer.payloads == payloads && counters.txDropped == 0)
+        session.close(.shutdown)
+    }
+
+    @Test("an address without a route is refused when it is dialled", arguments: FastOpen.allCases)
+    func noRoute(fastOpen: FastOpen) throws {
+        let everybody = try #require(SocketAddress("255.255.255.255:1"))
+        let session = makeSession()
+        #expect(throws: SystemError.self) { try session.dial(everybody, fastOpen: fastOpen) }
+        session.close(.shutdown)
+    }
+
+    @Test("a port where nobody listens is told at once", arguments: FastOpen.allCases)
+    func connectionRefused(fastOpen: FastOpen) throws {
         let nobody = try TestListener().address
         let session = makeSession()
-        try session.dial(nobody)
+        try session.dial(nobody, fastOpen: fastOpen)
         drive(loop) { !owner.reasons.isEmpty }
         #expect(owner.reasons == [.failed(ECONNREFUSED)])
     }
@@ -225,6 +282,16 @@ struct OverlaySessionTests {
         #expect(peer.frames.allSatisfy { $0 == [2] } && session.state == .open)
         drive(loop) { !owner.reasons.isEmpty }
         #expect(owner.reasons == [.idle])
+    }
+
+    @Test("a session that took long to open is not idle yet")
+    func slowOpening() throws {
+        let (session, peer) = try accepted(SessionPolicy(idleTimeoutUs: 40_000, heartbeatsCount: false))
+        drive(loop) { loop.nowUs > session.startedUs + 40_000 }
+        peer.send(TestPeer.hello)
+        drive(loop) { owner.opened == 1 }
+        #expect(session.state == .open)
+        drive(loop) { owner.reasons == [.idle] }
     }
 
     @Test("where only Data counts, heartbeats do not keep a session")

@@ -4,30 +4,6 @@ import Testing
 
 @testable import DhtLoop
 
-/// Notes what it is told; `onDialFailed` runs inside the callback.
-private final class Recorder: PoolOwner {
-    var opened: [EndpointID] = []
-    var payloads: [(EndpointID, [UInt8])] = []
-    var closed: [(EndpointID, CloseReason)] = []
-    var failed: [(EndpointID, CloseReason)] = []
-    var onDialFailed: (EndpointID) -> Void = { _ in }
-
-    override func poolOpened(_ endpoint: EndpointID, nowUs: UInt64) { opened.append(endpoint) }
-
-    override func poolReceived(_ endpoint: EndpointID, payload: UnsafeRawBufferPointer, nowUs: UInt64) {
-        payloads.append((endpoint, Array(payload)))
-    }
-
-    override func poolClosed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
-        closed.append((endpoint, reason))
-    }
-
-    override func poolDialFailed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
-        failed.append((endpoint, reason))
-        onDialFailed(endpoint)
-    }
-}
-
 /// Answers when its test says so.
 private final class SlowResolver: Resolver {
     var asked: [(client: any ResolverClient, token: UInt32)] = []
@@ -47,7 +23,7 @@ private final class SlowResolver: Resolver {
 final class SessionPoolTests {
     private let loop: EventLoop
     private let endpoints = EndpointTable()
-    private let owner = Recorder()
+    private let owner = PoolRecorder()
     private var pools: [SessionPool] = []
 
     init() throws { loop = try EventLoop() }

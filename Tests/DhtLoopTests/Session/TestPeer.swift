@@ -103,9 +103,17 @@ final class TestListener {
     let fd: FileDescriptor
     let address: SocketAddress
 
-    init(on text: String = "127.0.0.1:0") throws {
-        fd = try Sockets.listen(on: try #require(SocketAddress(text)))
+    init(on text: String = "127.0.0.1:0", fastOpen: FastOpen = .always) throws {
+        fd = try Sockets.listen(on: try #require(SocketAddress(text)), fastOpen: fastOpen)
         address = try Sockets.boundAddress(of: fd.raw)
+    }
+
+    /// A listener whose queue is full: what is dialled now gets no answer, as from a dead host. The connections
+    /// in the queue end with what is returned beside it.
+    static func deaf() throws -> (TestListener, [TestPeer]) {
+        let listener = try TestListener(fastOpen: .off)
+        try #require(listen(listener.fd.raw, 0) == 0)
+        return (listener, [try TestPeer(connectingTo: listener.address)])
     }
 
     /// The next connection, for which `loop` may have to turn.

@@ -1,0 +1,95 @@
+// RO:WHAT  Tending the table: now and then, the one thing that most needs a ping or a look.
+// RO:WHY   Neighbours decide who holds a record, so they are looked at first; a place is filled before a doubt
+//          is settled. One at a time, so that upkeep costs the same in a table of twenty and of five thousand.
+// RO:INVARIANTS  the timer is armed while there is a contact, or one that was given up.
+// RO:TEST  Tests/DhtLoopTests/Kademlia/TendingTests.swift
+
+extension Upkeep {
+    /// Mean time between two turns, when the last one had something to do and when not.
+    static let tendBusyUs: UInt64 = 3_000_000
+    static let tendIdleUs: UInt64 = 6_000_000
+    /// Mean time to the next turn when a contact was found dead: there may be more, and asking them is cheap.
+    static let tendHastyUs: UInt64 = 700_000
+    /// One turn in so many asks a contact that was given up.
+    static let graveTurns: UInt64 = 4
+    /// A bucket in whose range nothing was looked up for so long is refreshed (Kademlia paper, 2.3).
+    static let refreshUs: UInt64 = 3600 * 1_000_000
+
+    /// Silence after which one of the nearest is pinged. The upper bound keeps sessions to them from idling
+    /// out, so that the end of one tells at once that its neighbour is gone.
+    var neighbourStaleUs: UInt64 {
+        lifetimes.silenceUs(deadShare: 0.1, within: 10_000_000...100_000_000)
+    }
+    /// Silence after which any contact is pinged when somebody waits for its place, or there is time.
+    var staleUs: UInt64 { lifetimes.silenceUs(deadShare: 0.4, within: 30_000_000...1_800_000_000) }
+    /// Silence after which a contact is more likely dead than not, and others are told of farther ones instead.
+    var doubtfulUs: UInt64 { lifetimes.silenceUs(deadShare: 1, within: 60_000_000...86_400_000_000) }
+}
+
+extension DhtNode {
+    /// The neighbours that are looked at most: those who hold the records that we hold, and as many again.
+    var neighbourCount: Int { min(config.k, max(8, 2 * config.replica)) }
+
+    /// Sees to it that the table is tended.
+    mutating func armTending(_ nowUs: UInt64, meanUs: UInt64 = Upkeep.tendBusyUs) {
+        guard upkeep.tendTimer == .none, table.count > 0 || !upkeep.graveyard.isEmpty else { return }
+        let waitUs = UInt64.random(in: (meanUs / 2)...(meanUs * 3 / 2), using: &generator)
+        upkeep.tendTimer = wheel.schedule(atUs: nowUs + waitUs, token: TimerToken(.tend).packed)
+    }
+
+    /// A contact was found dead.
+    mutating func tendSooner(_ nowUs: UInt64) {
+        wheel.cancel(upkeep.tendTimer)
+        upkeep.tendTimer = .none
+        armTending(nowUs, meanUs: Upkeep.tendHastyUs)
+    }
+
+    /// Does what most needs doing.
+    mutating func tend(_ nowUs: UInt64) {
+        upkeep.tendTimer = .none
+        armTending(nowUs, meanUs: tendOne(nowUs) ? Upkeep.tendBusyUs : Upkeep.tendIdleUs)
+    }
+
+    private mutating func tendOne(_ nowUs: UInt64) -> Bool {
+        if let neighbour = table.stalest(
+            ofNearest: neighbourCount, nowUs: nowUs, staleUs: upkeep.neighbourStaleUs)
+        {
+            ping(neighbour, .probe, nowUs)
+        } else if let spare = table.takeSpareForRoom() {
+            verify(spare, nowUs)
+        } else if let lost = drawLost(nowUs) {
+            verify(lost, nowUs)
+        } else if let silent = table.stalest(nowUs: nowUs, staleUs: upkeep.staleUs) {
+            ping(silent, .probe, nowUs)
+        } else if nowUs > Upkeep.refreshUs, upkeep.looksAround == 0,
+            let bucket = table.unvisitedBucket(sinceUs: nowUs - Upkeep.refreshUs)
+        {
+            lookAround(config.id.random(sharingPrefix: bucket, using: &generator), nowUs)
+        } else {
+            return false
+        }
+        return true
+    }
+
+    private mutating func drawLost(_ nowUs: UInt64) -> Contact? {
+        guard generator.next() % Upkeep.graveTurns == 0 else { return nil }
+        return upkeep.graveyard.draw(generator.next(), nowUs: nowUs)
+    }
+
+    /// A contact that was only heard of.
+    mutating func hear(_ contact: Contact, _ nowUs: UInt64) {
+        if let doubtful = table.hear(contact, nowUs: nowUs, staleUs: upkeep.staleUs) {
+            ping(doubtful, .probe, nowUs)
+        }
+    }
+
+    /// The session to an overlay ended: the neighbours there are asked at once whether they are gone with it.
+    /// All who are behind the own overlay would be, were it that one; it is waited for.
+    mutating func lookAfter(_ endpoint: EndpointID, _ nowUs: UInt64) {
+        guard endpoint != home else { return }
+        table.closest(to: config.id, neighbourCount, into: &nearest)
+        for index in 0..<nearest.count where nearest[index].endpoint == endpoint {
+            ping(nearest[index], .probe, nowUs)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+// RO:WHAT  Replication: who came and who went since records were last looked through, and how far the look is.
+// RO:WHY   A record belongs on the REPLICA nodes closest to its key. Who these are changes only when a neighbour
+//          comes or goes; so it is then that copies are made, of what that node's coming or going concerns.
+// RO:INVARIANTS  the timer is armed exactly while there is something to look through, or a look is under way.
+// RO:INTERACTS  DhtNode+Replication
+// RO:TEST  Tests/DhtLoopTests/Kademlia/ReplicationTests.swift
+
+/// Neighbours that came and went.
+struct NeighbourChanges {
+    private(set) var joined: [NodeID] = []
+    private(set) var left: [NodeID] = []
+
+    var isEmpty: Bool { joined.isEmpty && left.isEmpty }
+
+    /// A neighbour came. If it had left, copies were made for its going, or are not needed now; it gets its own.
+    mutating func join(_ id: NodeID) {
+        left.removeAll { $0 == id }
+        if !joined.contains(id) { joined.append(id) }
+    }
+
+    mutating func leave(_ id: NodeID) {
+        joined.removeAll { $0 == id }
+        if !left.contains(id) { left.append(id) }
+    }
+}
+
+/// The state of a node's re-replication.
+struct Replication {
+    /// Why the store is being looked through.
+    enum Reason {
+        case changes(NeighbourChanges)
+        /// This node is about to stop: what it holds goes to those who take its place.
+        case leaving
+    }
+
+    /// A walk through the store.
+    struct Pass {
+        var reason: Reason
+        /// Where to go on, see `RecordStore.visitKeys`; nil once all was seen.
+        var position: UInt64? = 0
+    }
+
+    /// Longest wait between a change and the look for what it concerns: others who come with it are dealt
+    /// with in one.
+    static let patienceUs: UInt64 = 1_000_000
+    /// Records looked at in one turn, and the time between two turns.
+    static let turnRecords = 256
+    static let turnUs: UInt64 = 5_000
+    /// Copies on their way at a time.
+    static let maxInFlight = 256
+    /// How many of the closest holders make a copy that is missing. One may not have noticed, or be gone.
+    static let senders = 2
+
+    var changes = NeighbourChanges()
+    var pass: Pass?
+    var timer = TimerID.none
+    var inFlight = 0
+    /// No change is followed any more: the node is leaving.
+    var isLeaving = false
+}
+
+/// Who should hold a record, as far as this node's table tells.
+struct ReplicaSet {
+    /// Contacts among the closest REPLICA, nearest first; this node may be one of them.
+    private(set) var contacts: [Contact] = []
+    /// Holders nearer to the key than this node: all but newcomers. Nil when it is not one of the closest.
+    private(set) var ownRank: Int?
+    /// The nearest contact that is not among them; nil when there is none.
+    private(set) var next: Contact?
+
+    /// Fills the set for `key` from the closest contacts, of which `nearest` holds one more than `replica`.
+    mutating func settle(
+        _ key: Key, ownID: NodeID, replica: Int, nearest: borrowing ContactList, newcomers: [NodeID]
+    ) {
+        contacts.removeAll(keepingCapacity: true)
+        (ownRank, next) = (nil, nil)
+        let ownDistance = ownID.distance(to: key)
+        var (place, rank, isPlaced) = (0, 0, false)
+        for index in 0..<nearest.count {
+            let contact = nearest[index]
+            if !isPlaced, ownDistance < contact.id.distance(to: key) {
+                isPlaced = true
+                if place < replica { ownRank = rank }
+                place += 1
+            }
+            if place < replica { contacts.append(contact) } else if next == nil { next = contact }
+            place += 1
+            if !newcomers.contains(contact.id) { rank += 1 }
+        }
+        if !isPlaced, place < replica { ownRank = rank }
+    }
+
+    /// The members that lack the record because of who came and who went. The set held the record before.
+    func lacking(_ changes: NeighbourChanges, key: Key, ownID: NodeID) -> [Contact] {
+        guard let farthest = contacts.last else { return [] }
+        let radius = max(farthest.id.distance(to: key), ownID.distance(to: key))
+        let gaps = changes.left.count { $0.distance(to: key) < radius }
+        let old = contacts.filter { !changes.joined.contains($0.id) }
+        return contacts.filter { changes.joined.contains($0.id) } + old.suffix(gaps)
+    }
+}
