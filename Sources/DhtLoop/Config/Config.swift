@@ -38,6 +38,8 @@ public struct Config: Sendable {
     /// Sessions and routing table entries that make a node ready.
     public let readyPeers: Int
     public let readyEntries: Int
+    /// Time between two canaries; 0 for none.
+    public let canarySeconds: Int
     /// Where admin HTTP listens; port 0 asks the kernel for one.
     public let adminAddress: String
     /// The endpoint others are told; nil for the home overlay as dialled.
@@ -88,6 +90,7 @@ public struct Config: Sendable {
         txWatermark = from.number("RON_DHT_TX_WATERMARK")
         readyPeers = from.number("RON_DHT_READY_PEERS")
         readyEntries = from.number("RON_DHT_READY_ENTRIES")
+        canarySeconds = from.number("RON_DHT_CANARY_SECS")
         adminAddress = from.text("RON_DHT_ADMIN_ADDR")
         advertise = from.optional("RON_DHT_ADVERTISE")
         nodeID = NodeID(hex: from.text("RON_DHT_NODE_ID"))

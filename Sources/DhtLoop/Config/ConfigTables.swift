@@ -15,10 +15,11 @@ extension Config {
         SettingSpec(
             name: "RON_DHT_BOOTSTRAP", flag: "bootstrap", fallbacks: ["RON_DHT_SEEDS", "DHT_SEEDS"],
             kind: .endpoints(limit: Tuning.bootstrapEntries), initial: .text(Tuning.bootstrap),
-            meaning: "Overlay endpoints to attach to, separated by commas"),
+            meaning: "Overlay endpoints to attach to, separated by commas", isLive: true),
         SettingSpec(
             name: "RON_DHT_PEERS_FILE", flag: "peers-file", kind: .text, initial: .nothing,
-            meaning: "File of \"<peer id> <host:port>\" lines for logical ids in the bootstrap list"),
+            meaning: "File of \"<peer id> <host:port>\" lines for logical ids in the bootstrap list",
+            isLive: true),
         SettingSpec(
             name: "RON_DHT_EMBED_OVERLAY", flag: "embed-overlay", kind: .listenAddress, initial: .nothing,
             meaning: "Run a switch inside the node, listening here"),
@@ -101,6 +102,11 @@ extension Config {
             name: "RON_DHT_READY_ENTRIES", flag: "ready-entries",
             kind: .integer(least: .number(0), most: .setting("RON_DHT_K")),
             initial: .setting("RON_DHT_K"), meaning: "Routing table entries that make the node ready",
+            isLive: true),
+        SettingSpec(
+            name: "RON_DHT_CANARY_SECS", flag: "canary-secs", kind: .integerOrOff(Tuning.canarySecondsRange),
+            initial: .number(Tuning.canarySeconds),
+            meaning: "Seconds between two values put and read back to see whether the network works",
             isLive: true),
     ]
 

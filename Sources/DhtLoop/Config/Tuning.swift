@@ -35,6 +35,9 @@ public enum Tuning {
     static let ratesRange = 0...Pace.mostPerSecond
     static let readyPeers = 1
     static let readyPeersRange = 0...64
+    /// Off.
+    static let canarySeconds = 0
+    static let canarySecondsRange = 5...3600
     static let adminAddress = "127.0.0.1:5301"
     static let drainMs = 5000
     static let drainMsRange = 0...60_000

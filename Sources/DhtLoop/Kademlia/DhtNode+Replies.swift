@@ -192,7 +192,7 @@ extension DhtNode {
         stats.count(rpc.op, code)
         // That nobody is there yet is no failure of anyone's.
         let isExpected = code == .ok || code == .late || rpc.purpose == .anyone
-        guard config.tellsEveryRpc || !isExpected else { return }
+        guard tellsEveryRpc || !isExpected else { return }
         outbox.tell(.rpcEnded(rpc.op, peer: rpc.dst, code: code, elapsedUs: nowUs - rpc.sentUs))
     }
 

@@ -15,6 +15,8 @@ public struct DhtNode: ~Copyable {
     public let config: NodeConfig
     /// Names of overlay endpoints, shared with whoever drives the node.
     public let endpoints: EndpointTable
+    /// Whether each request of ours is told of when it ends, or only those that fail.
+    public var tellsEveryRpc = false
     /// What is to be done now.
     public var outbox = Outbox()
     public internal(set) var stats = NodeStats()

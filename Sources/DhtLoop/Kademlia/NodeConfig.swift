@@ -49,8 +49,5 @@ public struct NodeConfig: Sendable {
     public var peerRequestsPerSecond = 0
     public var requestsPerSecond = 0
 
-    /// Whether each request of ours is told of when it ends, or only those that fail.
-    public var tellsEveryRpc = false
-
     public init(id: NodeID) { self.id = id }
 }

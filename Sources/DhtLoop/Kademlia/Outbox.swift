@@ -21,7 +21,7 @@ public struct Link: Equatable, Hashable, Sendable {
 
 /// Something to tell an operator.
 public enum NodeEvent: Equatable, Sendable {
-    /// A request of ours ended. Those that went well are told only when `NodeConfig.tellsEveryRpc` is set.
+    /// A request of ours ended. Those that went well are told only when `DhtNode.tellsEveryRpc` is set.
     case rpcEnded(RpcOp, peer: NodeID, code: RpcCode, elapsedUs: UInt64)
     /// The routing table is no longer empty, or is empty again.
     case hasPeers(Bool)
