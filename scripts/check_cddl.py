@@ -4,7 +4,7 @@
 Each of them forgives something that the grammar does not: pycddl the upper bound of a list and bytes for a text,
 zcbor a negative number for a uint; zcbor also wants a map's keys in the grammar's order. So what a sender may
 write must match under pycddl, and under zcbor too in the order we write; and every other vector must be refused by
-at least one of them. Left out is what a grammar does not say: bytes behind the item, indefinite lengths, depth.
+at least one of them. Left out is what a grammar does not say: bytes behind the item, indefinite lengths, depth, order.
 """
 
 import json
@@ -16,6 +16,8 @@ import zcbor
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 UNSAID = {"trailing_bytes", "indefinite", "too_deep"}
+# A grammar has no word for an order.
+UNSAID_NAMES = {"StoredMany, an index twice", "StoredMany, indexes that descend"}
 # Both validators take a bignum (tag 2) for a plain integer.
 MISREAD = {"net is 18446744073709551616", "id is 18446744073709551616"}
 
@@ -55,7 +57,7 @@ def main():
         if by - (set() if vector["canonical"] else {"zcbor"}):
             wrong.append(f"{vector['name']}: refused by {' and '.join(sorted(by))}")
     for vector in golden["invalid"]:
-        if vector["error"] in UNSAID or vector["name"] in MISREAD:
+        if vector["error"] in UNSAID or vector["name"] in MISREAD | UNSAID_NAMES:
             continue
         refused += 1
         if not grammar.refusals(bytes.fromhex(vector["hex"])):

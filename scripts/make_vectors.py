@@ -87,7 +87,7 @@ def _diagnose(raw):
 
 MESSAGES = {
     "Ping", "Pong", "FindNode", "Nodes", "Get", "Found", "Put", "Stored", "Provide", "FindProviders", "Providers",
-    "Busy", "Error", "Unreachable",
+    "Busy", "Error", "Unreachable", "PutMany", "StoredMany",
 }  # fmt: skip
 valid = []
 
@@ -143,6 +143,11 @@ def record(value=b"value", key=KEY, seq=1, ttl=86400):
     return {"key": key, "seq": seq, "ttl": ttl, "value": value}
 
 
+def records(count):
+    """Records that differ in every field."""
+    return [record(b"v" * index, bytes([index]) * 32, index, 60 * index) for index in range(count)]
+
+
 def add_heads():
     ping = {"Ping": {}}
     add("ping", envelope(ping))
@@ -178,6 +183,10 @@ def add_requests():
     }.items():
         add(f"put of {name}", envelope({"Put": {"record": item}}))
     add("put of a tombstone", envelope({"Put": {"record": {**record(b""), "dead": True}}}))
+    for count in (1, 2, 23, 24, 64):
+        add(f"put many, {count} of them", envelope({"PutMany": {"records": records(count)}}))
+    mixed = [{**record(b"", DST), "dead": True}, record(b"", SRC), record(b"x" * 256, KEY), record(b"y", KEY, 2)]
+    add("put many, a tombstone and a key twice among them", envelope({"PutMany": {"records": mixed}}))
     add("get with nodes", envelope({"Get": {"key": KEY, "nodes": True}}))
     add("provide", envelope({"Provide": {"cid": KEY, "node": "tcp://node-1", "ttl": 3600}}))
     add("provide with a node of 255 bytes", envelope({"Provide": {"cid": KEY, "node": "n" * 255, "ttl": 1}}))
@@ -198,6 +207,14 @@ def add_replies():
     add("stored", envelope({"Stored": {"ok": True, "code": "", "ttl": 86400}}))
     add("stale", envelope({"Stored": {"ok": False, "code": "stale", "ttl": 0, "seq": 2**63}}))
     add("not stored", envelope({"Stored": {"ok": False, "code": "too_large", "ttl": 0}}))
+    add("stored many, all of them", envelope({"StoredMany": {"stored": 64, "refused": []}}))
+    some = [
+        {"index": 0, "code": "full"}, {"index": 1, "code": "stale", "seq": 2**63},
+        {"index": 23, "code": "too_large"}, {"index": 24, "code": "stale", "seq": 0}, {"index": 63, "code": "full"},
+    ]  # fmt: skip
+    add("stored many, some refused", envelope({"StoredMany": {"stored": 59, "refused": some}}))
+    none = [{"index": index, "code": "stale", "seq": 2**64 - 1} for index in range(64)]
+    add("stored many, none of them", envelope({"StoredMany": {"stored": 0, "refused": none}}))
     for count in (0, 1, 64):
         listed = [[f"tcp://node-{index}", 60 * index] for index in range(count)]
         add(f"providers, {count} of them", envelope({"Providers": {"providers": listed, "nodes": []}}))
@@ -232,6 +249,18 @@ def add_other_shapes():
     add("extra keys in a record", envelope({"Put": {"record": record()}}), cbor2.dumps(body), sent=body)
     body = envelope({"Put": {"record": {**record(), "dead": False}}})
     add("a record that says it lives", envelope({"Put": {"record": record()}}), cbor2.dumps(body), sent=body)
+    known = envelope({"PutMany": {"records": [record(), record(b"", SRC)]}})
+    items = [{**record(), "sig": b"\1" * 64, "dead": False}, dict(reversed(record(b"", SRC).items()))]
+    body = envelope({"PutMany": {"hint": 1, "records": items, "more": [2]}})
+    add("put many, extra keys and another order", known, cbor2.dumps(body), sent=body)
+    raw = cbor2.dumps(known)
+    raw = raw.replace(b"grecords\x82", b"grecords" + head(4, 2, 8))
+    add("put many, a long head of the list", known, raw)
+    known = envelope({"StoredMany": {"stored": 1, "refused": [{"index": 1, "code": "stale", "seq": 7}]}})
+    body = envelope({"StoredMany": {"refused": [{"seq": 7, "why": None, "code": "stale", "index": 1}], "x": 0, "stored": 1}})  # fmt: skip
+    add("stored many, extra keys and another order", known, cbor2.dumps(body), sent=body)
+    known = envelope({"StoredMany": {"stored": 1, "refused": [{"index": 1, "code": "no_such_word"}]}})
+    add("stored many, a code we do not know", known, cbor2.dumps(known))
     body = envelope({"Get": {"key": KEY, "nodes": False}})
     add("get, nodes not wanted", envelope({"Get": {"key": KEY}}), cbor2.dumps(body), sent=body)
     body = envelope({"Put": {"record": dict(reversed(record().items()))}})
@@ -256,6 +285,7 @@ def add_other_shapes():
     for name, known, sent in (
         ("stored without code and ttl", {"Stored": {"ok": True, "code": "", "ttl": 0}}, {"Stored": {"ok": True}}),
         ("found without nodes", {"Found": {"record": record(), "nodes": []}}, {"Found": {"record": record()}}),
+        ("stored many without refused", {"StoredMany": {"stored": 2, "refused": []}}, {"StoredMany": {"stored": 2}}),
         ("find providers without limit", {"FindProviders": {"cid": KEY, "limit": 64}}, {"FindProviders": {"cid": KEY}}),
         ("providers without nodes", {"Providers": {"providers": [], "nodes": []}}, {"Providers": {"providers": []}}),
         ("error without detail", {"Error": {"kind": "x", "detail": ""}}, {"Error": {"kind": "x"}}),
@@ -339,6 +369,10 @@ def refuse_cbor():
     refuse("an indefinite array under an extra key", b"\xa8" + raw[1:] + b"\x61x\x9f\xff", "indefinite", "head")
     refuse("an indefinite message", with_msg(b"\xbf" + ping[1:] + b"\xff"), "indefinite", "message")
     refuse("an indefinite list of contacts", with_msg(pairs(("Nodes", pairs(("nodes", b"\x9f\xff"))))), "indefinite", "message")  # fmt: skip
+    refuse("an indefinite list of records", with_msg(pairs(("PutMany", pairs(("records", b"\x9f" + cbor2.dumps(record()) + b"\xff"))))), "indefinite", "message")  # fmt: skip
+    refuse("an indefinite list of refusals", with_msg(pairs(("StoredMany", pairs(("stored", b"\0"), ("refused", b"\x9f\xff"))))), "indefinite", "message")  # fmt: skip
+    for number in (2**16, 2**31, 2**63, 2**64 - 1):
+        refuse(f"a list of {number} records", with_msg(pairs(("PutMany", pairs(("records", head(4, number)))))), "truncated", "message", broken=True)  # fmt: skip
     refuse("an indefinite value", with_msg(pairs(("Put", pairs(("record", pairs(
         ("key", cbor2.dumps(KEY)), ("seq", b"\1"), ("ttl", b"\1"), ("value", b"\x5f\x41x\xff"))))))), "indefinite", "message")  # fmt: skip
     for byte in (0x1C, 0x1F, 0x3E, 0x5D, 0x7C, 0x9E, 0xBC, 0xDF, 0xFC):
@@ -381,9 +415,10 @@ def refuse_messages():
         "Provide": {"cid": KEY, "node": "n", "ttl": 1}, "FindProviders": {"cid": KEY, "limit": 1},
         "Providers": {"providers": [], "nodes": []}, "Busy": {"retry_ms": 1},
         "Error": {"kind": "k", "detail": ""}, "Ping": {}, "Pong": {},
+        "PutMany": {"records": [record()]}, "StoredMany": {"stored": 1, "refused": []},
     }  # fmt: skip
     defaults = {("Found", "nodes"), ("Stored", "code"), ("Stored", "ttl"), ("FindProviders", "limit"),
-                ("Providers", "nodes"), ("Error", "detail")}  # fmt: skip
+                ("Providers", "nodes"), ("Error", "detail"), ("StoredMany", "refused")}  # fmt: skip
     for name, body in names.items():
         refuse(f"{name} with an array for a body", message({name: []}), "wrong_type", "message")
         for field, value in body.items():
@@ -436,8 +471,41 @@ def refuse_parts():
         ("a ttl of -1", [["n", -1]], "wrong_type"),
     ):
         refuse(f"Providers, {what}", message({"Providers": {"providers": listed, "nodes": []}}), error, "message")
+    refuse_batches(good)
     extra = {**envelope({"Get": {"key": KEY[:31]}}), "x": 1}
     refuse("a key of 31 bytes under a head with extra keys", cbor2.dumps(extra), "bad_key_length", "message")
+
+
+def refuse_batches(good):
+    for what, listed, error in (
+        ("none", [], "malformed"),
+        ("65 of them", records(65), "too_many"),
+        ("one that is a text", [good, "x"], "wrong_type"),
+        ("the second without value", [good, {k: v for k, v in good.items() if k != "value"}], "missing_field"),
+        ("a key of 33 bytes", [{**good, "key": KEY + b"\0"}], "bad_key_length"),
+        ("a seq of -1", [{**good, "seq": -1}], "wrong_type"),
+        ("a ttl of 1.5", [{**good, "ttl": 1.5}], "wrong_type"),
+        ("dead is 1", [{**good, "dead": 1}], "wrong_type"),
+    ):
+        refuse(f"PutMany, {what}", message({"PutMany": {"records": listed}}), error, "message")
+    first, last = {"index": 0, "code": "full"}, {"index": 63, "code": "full"}
+    for what, stored, listed, error in (
+        ("65 stored", 65, [], "too_many"),
+        ("2^64-1 stored", 2**64 - 1, [], "too_many"),
+        ("65 refusals", 0, [first] * 65, "too_many"),
+        ("an index of 64", 0, [{**first, "index": 64}], "malformed"),
+        ("an index of 2^64-1", 0, [{**first, "index": 2**64 - 1}], "malformed"),
+        ("an index of -1", 0, [{**first, "index": -1}], "wrong_type"),
+        ("an index twice", 0, [first, first], "malformed"),
+        ("indexes that descend", 0, [last, first], "malformed"),
+        ("a refusal behind the last there can be", 0, [last, {**last, "index": 64}], "malformed"),
+        ("a refusal without index", 0, [{"code": "full"}], "missing_field"),
+        ("a refusal without code", 0, [{"index": 0}], "missing_field"),
+        ("a refusal that is an array", 0, [[0, "full"]], "wrong_type"),
+        ("a code of 256 bytes", 0, [{**first, "code": "c" * 256}], "text_too_long"),
+        ("a seq of -1", 0, [{**first, "seq": -1}], "wrong_type"),
+    ):
+        refuse(f"StoredMany, {what}", message({"StoredMany": {"stored": stored, "refused": listed}}), error, "message")
 
 
 def vectors():

@@ -34,6 +34,11 @@ extension Simulation {
             answer(request, from: site, over: link) {
                 scribe.buffer.appendStored(ok: true, code: "", ttlSeconds: record.ttlSeconds)
             }
+        case (.liar, .putMany), (.sybil, .putMany):
+            let count = scribe.decoder.records.count
+            answer(request, from: site, over: link) {
+                scribe.buffer.beginStoredMany(stored: count, refused: 0)
+            }
         case (.forger, .get(let key, _)):
             answer(request, from: site, over: link) { appendForgery(of: key) }
         default: return false

@@ -46,7 +46,7 @@ extension Simulation {
         object.add("session_kbps", config.network.sessionKbps)
         object.add("fast_open", sessions.fastOpen.rawValue)
         object.add("bidirectional", sessions.isBidirectional)
-        object.add("warm_s", sessions.warmSeconds, decimals: 1)
+        object.add("warm_per_bucket", config.nodes.warmPerBucket)
         object.add("dial_ahead", sessions.dialAhead)
     }
 }

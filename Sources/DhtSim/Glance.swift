@@ -7,12 +7,13 @@ import DhtLoop
 enum Glance {
     /// What the message in `payload` asks for; `.other` for what is no request.
     static func purpose(_ payload: UnsafeRawBufferPointer) -> Purpose {
-        guard let name = nameOffset(payload), name + 1 < payload.count else { return .other }
-        switch (payload[name], payload[name + 1]) {
-        case (0x68, UInt8(ascii: "F")): return .findNode
-        case (0x63, UInt8(ascii: "G")): return .get
-        case (0x63, UInt8(ascii: "P")): return .put
-        case (0x64, UInt8(ascii: "P")): return .ping
+        guard let name = nameOffset(payload), name + 2 < payload.count else { return .other }
+        // The name's length and its second letter are enough.
+        switch (payload[name], payload[name + 2]) {
+        case (0x68, UInt8(ascii: "i")): return .findNode
+        case (0x63, UInt8(ascii: "e")): return .get
+        case (0x63, UInt8(ascii: "u")), (0x67, UInt8(ascii: "u")): return .put
+        case (0x64, UInt8(ascii: "i")): return .ping
         default: return .other
         }
     }

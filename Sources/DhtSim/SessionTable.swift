@@ -33,6 +33,8 @@ struct Session {
     var down = Lane()
     var generation: UInt32 = 0
     var state = State.good
+    /// Until then it does not idle out: its dialler wants it open.
+    var warmUntilUs: UInt64 = 0
     /// Never idle, never evicted: a node's session to its hub.
     var isKept = false
     fileprivate var newer: Int32 = -1

@@ -40,6 +40,8 @@ public struct NodeOptions: Sendable {
     public var beta = 1
     /// Disjoint paths of a lookup.
     public var paths = 1
+    /// Contacts of each bucket to which sessions are kept open.
+    public var warmPerBucket = 3
     /// Replicas of a record.
     public var replica = 3
     /// Upper bound of one request, in milliseconds.
@@ -103,9 +105,6 @@ public struct SessionOptions: Sendable {
     public var fastOpen = FastOpen.off
     /// A session that the other side opened is used as well.
     public var isBidirectional = false
-    /// Every so many seconds each node dials the contacts of its table, the nearest first, as far as the cap
-    /// allows, and so keeps those sessions open; 0: never.
-    public var warmSeconds = 0.0
     /// Contacts of a reply, the nearest to its target first, to which a session is opened at once.
     public var dialAhead = 0
 
@@ -190,6 +189,7 @@ extension SimConfig {
         try demand((1...Limits.contactsPerMessage).contains(nodes.k), "k must be 1 to 64")
         try demand((1...nodes.k).contains(nodes.alpha), "alpha must be 1 to k")
         try demand((1...nodes.k).contains(nodes.replica), "replica must be 1 to k")
+        try demand((0...nodes.k).contains(nodes.warmPerBucket), "warm-per-bucket must be 0 to k")
         try demand((0...nodes.alpha).contains(nodes.beta), "beta must be 0 to alpha")
         try demand((1...NodeConfig.maxPaths).contains(nodes.paths), "paths must be 1 to \(NodeConfig.maxPaths)")
         try demand((0...nodes.count).contains(nodes.hubs), "hubs must be 0 to nodes")
@@ -211,6 +211,7 @@ extension SimConfig {
         config.k = nodes.k
         config.alpha = nodes.alpha
         (config.beta, config.paths) = (nodes.beta, nodes.paths)
+        config.warmPerBucket = nodes.warmPerBucket
         config.replica = nodes.replica
         config.timeoutUs = UInt64(nodes.timeoutMs) * 1000
         config.deadlineUs = UInt64(nodes.deadlineMs) * 1000

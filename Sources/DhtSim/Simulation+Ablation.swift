@@ -1,9 +1,12 @@
-// RO:WHAT  Ways to spare a round trip that need no change of the node: warm neighbours, dialling ahead.
-// RO:WHY   Each is a knob, so that what it saves and what it costs can be measured apart from the others.
+// RO:WHAT  Ways to spare a round trip: the sessions that nodes keep warm, and dialling ahead.
+// RO:WHY   Each has a knob, so that what it saves and what it costs can be measured apart from the others.
 
 import DhtLoop
 
 extension Simulation {
+    /// A node names the sessions to keep every minute or so.
+    private static let warmSeconds = 75.0
+
     /// Opens sessions to the nearest contacts of a `Nodes` that just came, as a transport could that reads it.
     func dialAhead(_ payload: UnsafeRawBufferPointer, at site: Int) {
         guard let view = try? scribe.decoder.decode(payload), case .nodes = view.message else { return }
@@ -15,22 +18,13 @@ extension Simulation {
         }
     }
 
-    /// Every node dials its contacts, the nearest buckets first, and keeps what it has from going idle.
-    func keepAllWarm() {
-        for site in sites.indices {
-            if let machine = sites[site].machine { keepWarm(machine, site) }
-        }
-        let againUs = later(config.sessions.warmSeconds)
-        queue.push(Event(.fault, atUs: againUs, from: Fault.keepWarm.rawValue))
-    }
-
-    private func keepWarm(_ machine: Machine, _ site: Int) {
-        var left = config.sessions.cap
-        for bucket in machine.node.table.buckets.reversed() {
-            for state in bucket.states {
-                guard left > 0, let overlay = self.site(at: state.endpoint) else { continue }
-                left -= 1
-                warm(site, overlay)
+    /// Performs `.warm`: sessions that are there don't idle out until the node names others, the rest are dialled.
+    func keepWarm(_ wanted: [EndpointID], at site: Int) {
+        for endpoint in wanted.prefix(config.sessions.cap / 2) {
+            guard let overlay = self.site(at: endpoint), overlay != site else { continue }
+            warm(site, overlay)
+            if let slot = sessions.find(site, overlay) {
+                sessions[slot].warmUntilUs = later(Self.warmSeconds)
             }
         }
     }

@@ -5,7 +5,7 @@ import DhtLoop
 
 /// Something planned to go wrong, or right again.
 enum Fault: Int {
-    case partitionBegins, partitionEnds, hubFails, hubReturns, keepWarm
+    case partitionBegins, partitionEnds, hubFails, hubReturns
 }
 
 extension Simulation {
@@ -59,7 +59,6 @@ extension Simulation {
             sites[0].isUp = false
             resetInbound(0)
         case .hubReturns: sites[0].isUp = true
-        case .keepWarm: keepAllWarm()
         case nil: break
         }
     }

@@ -16,7 +16,6 @@ extension Simulation {
     }
 
     private func seedRecords() {
-        if config.sessions.warmSeconds > 0 { keepAllWarm() }
         workload.beginSeeding(seconds: config.workload.seedSeconds)
         scheduleOperation()
         while workload.seedsLeft > 0 { advance(to: later(1)) }

@@ -70,6 +70,7 @@ extension Simulation {
         let roundTripUs = delayUs(dialler, overlay) + delayUs(overlay, dialler)
         let isRefused = !isSilent && !sites[overlay].isUp
         sessions[slot].state = .failing
+        sessions[slot].openUs = .max
         traffic.sessionsFailed += 1
         traffic.sessionBytes += UInt64(2 * Traffic.synBytes)
         scheduleEnd(of: slot, inUs: isRefused ? min(roundTripUs, timeoutUs) : timeoutUs)
@@ -99,7 +100,7 @@ extension Simulation {
 
     private func isIdle(_ slot: Int) -> Bool {
         let session = sessions[slot]
-        guard session.state == .good, !session.isKept else { return false }
+        guard session.state == .good, !session.isKept, session.warmUntilUs < nowUs else { return false }
         return nowUs > session.lastUsedUs + UInt64(config.sessions.idleSeconds * 1_000_000)
     }
 
@@ -140,8 +141,9 @@ extension Simulation {
             sessions[slot].state = .good
             return
         }
+        let wasOpen = sessions[slot].openUs != .max
         sessions.remove(slot)
-        linkDown(sites[overlay].endpoint, at: dialler)
+        linkDown(sites[overlay].endpoint, wasOpen: wasOpen, at: dialler)
         if sites[dialler].isUp, sites[dialler].home == overlay, dialler != overlay {
             redialLater(from: dialler, to: overlay)
         }
@@ -151,9 +153,9 @@ extension Simulation {
         sites[overlay].isUp && !isCut(dialler, overlay) && !isCut(overlay, dialler)
     }
 
-    func linkDown(_ endpoint: EndpointID, at site: Int) {
+    func linkDown(_ endpoint: EndpointID, wasOpen: Bool, at site: Int) {
         guard let machine = sites[site].machine else { return }
-        machine.node.linkDown(endpoint, nowUs: nowUs)
+        machine.node.linkDown(endpoint, wasOpen: wasOpen, nowUs: nowUs)
         perform(machine, site)
     }
 

@@ -91,7 +91,7 @@ public final class Simulation {
         case .departed: frameDeparted(slot: from, generation: event.via, isDown: event.flag)
         case .opened: sessionOpened(dialler: from, overlay: to)
         case .lost: sessionLost(dialler: from, overlay: to, generation: event.via)
-        case .nobodyThere: linkDown(EndpointID(rawValue: event.to), at: from)
+        case .nobodyThere: linkDown(EndpointID(rawValue: event.to), wasOpen: false, at: from)
         case .redial: redial(from: from, to: to)
         case .join: join(from)
         case .crash: crash(from)
@@ -122,6 +122,7 @@ public final class Simulation {
                     send(machine.node.outbox.payload(slice), from: site, to: endpoint)
                 case .reply(let link, let slice):
                     reply(machine.node.outbox.payload(slice), from: site, over: link)
+                case .warm(let endpoints): keepWarm(endpoints, at: site)
                 case .finished(let call, let result): finished(call, result, machine, site)
                 case .event: break
                 }

@@ -23,8 +23,6 @@ struct NetworkArguments: ParsableArguments {
     var fastOpen = FastOpen.off
     @Flag(help: "Use sessions that the other side opened, too.")
     var bidirectional = false
-    @Option(help: "Every so many seconds, dial the contacts of the table and keep those sessions; 0: never.")
-    var warmS = 0.0
     @Option(help: "Dial so many contacts of a reply at once.")
     var dialAhead = 0
 
@@ -38,7 +36,6 @@ struct NetworkArguments: ParsableArguments {
         config.sessions.cap = sessionCap
         config.sessions.fastOpen = fastOpen
         config.sessions.isBidirectional = bidirectional
-        config.sessions.warmSeconds = warmS
         config.sessions.dialAhead = dialAhead
     }
 }

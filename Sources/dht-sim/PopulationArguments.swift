@@ -13,6 +13,8 @@ struct PopulationArguments: ParsableArguments {
     var alpha = 3
     @Option(help: "Extra requests a lookup may send when a peer is late.")
     var beta = 1
+    @Option(help: "Contacts of each bucket to which sessions are kept open.")
+    var warmPerBucket = 3
     @Option(help: "Disjoint paths of a lookup.")
     var paths = 1
     @Option(help: "Replicas of a record.")
@@ -30,6 +32,7 @@ struct PopulationArguments: ParsableArguments {
         config.nodes.alpha = alpha
         config.nodes.beta = beta
         config.nodes.paths = paths
+        config.nodes.warmPerBucket = warmPerBucket
         config.nodes.replica = replica
         config.nodes.timeoutMs = timeoutMs
         config.nodes.deadlineMs = deadlineMs

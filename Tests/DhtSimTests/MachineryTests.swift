@@ -117,6 +117,12 @@ struct MachineryTests {
                 $0.appendPut(
                     key: id, seq: 1, ttlSeconds: 1, value: UnsafeRawBufferPointer(start: nil, count: 0))
             } == .put)
+        #expect(purpose { $0.beginPutMany(count: 1) } == .put)
+        #expect(
+            purpose {
+                $0.appendProvide(
+                    cid: id, node: UnsafeRawBufferPointer(start: nil, count: 0), ttlSeconds: 1)
+            } == .other)
         #expect(purpose { $0.beginNodes(count: 0) } == .other)
         #expect(Glance.purpose(UnsafeRawBufferPointer(start: nil, count: 0)) == .other)
     }

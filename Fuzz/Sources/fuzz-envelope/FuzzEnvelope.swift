@@ -26,7 +26,12 @@ enum FuzzEnvelope {
     private static func check(_ view: EnvelopeView, in frame: UnsafeRawBufferPointer) {
         precondition(decoder.contacts.count <= Limits.contactsPerMessage)
         precondition(decoder.providers.count <= Limits.contactsPerMessage)
+        precondition(decoder.records.count <= Limits.recordsPerMessage)
+        precondition(zip(decoder.refusals, decoder.refusals.dropFirst()).allSatisfy { $0.index < $1.index })
+        precondition((decoder.refusals.last?.index ?? 0) < Limits.recordsPerMessage)
+        for record in decoder.records { check(record.value, in: frame, limit: frame.count) }
         var slices = [view.at] + decoder.contacts.map(\.at) + decoder.providers.map(\.node)
+        slices += decoder.refusals.map(\.code)
         switch view.message {
         case .found(let record), .put(let record): check(record.value, in: frame, limit: frame.count)
         case .stored(_, let code, _, _): slices.append(code)

@@ -127,12 +127,13 @@ extension DhtNode {
         table.update(contact.id) { $0.rtt.observe(rttUs) }
     }
 
-    /// The session to an overlay ended, or could not be opened: what went there will not be answered.
-    public mutating func linkDown(_ endpoint: EndpointID, nowUs: UInt64) {
+    /// There is no session to an overlay: what went there will not be answered. `wasOpen` when the other side
+    /// ended it, as it does when its process ends; not when it could not be opened, or was closed from here.
+    public mutating func linkDown(_ endpoint: EndpointID, wasOpen: Bool, nowUs: UInt64) {
         for id in rpcs.ids(to: endpoint) {
             if let rpc = rpcs[id] { end(rpc, .closed, nowUs) }
         }
-        lookAfter(endpoint, nowUs)
+        if wasOpen { lookAfter(endpoint, nowUs) }
     }
 
     /// A request's timer: perhaps overdue first, then the working time-out, then the end of all waiting.

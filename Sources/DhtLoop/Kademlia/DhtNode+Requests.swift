@@ -1,4 +1,4 @@
-// RO:WHAT  How a node answers what peers ask: Ping, FindNode, Get, Put.
+// RO:WHAT  How a node answers what peers ask: Ping, FindNode, Get, Put, PutMany.
 // RO:WHY   The hottest path there is: decode, walk the table or the store, encode. Nothing here allocates.
 // RO:SECURITY  a request is answered whoever sends it, and makes nobody a contact: that takes an answer.
 // RO:METRICS  dht_rpcs_total{op,code="served"|"denied"}
@@ -23,6 +23,8 @@ extension DhtNode {
             stats.count(.get, .served)
         case .put(let record):
             appendStored(record, in: payload, nowUs)
+        case .putMany:
+            appendStoredMany(in: payload, nowUs)
         case .provide(let cid, let node, let ttlSeconds):
             appendProvided(cid, node.bytes(in: payload), ttlSeconds, nowUs)
         case .findProviders(let cid, let limit):
@@ -111,24 +113,53 @@ extension DhtNode {
     private mutating func appendStored(
         _ record: RecordView, in payload: UnsafeRawBufferPointer, _ nowUs: UInt64
     ) {
-        guard record.value.count <= config.maxValueBytes else {
-            stats.count(.put, .denied)
-            return outbox.bytes.appendStored(ok: false, code: "too_large", ttlSeconds: 0)
+        let verdict = take(record, in: payload, nowUs)
+        stats.count(.put, verdict == .taken ? .served : .denied)
+        switch verdict {
+        case .taken:
+            outbox.bytes.appendStored(
+                ok: true, code: verdict.code, ttlSeconds: clampedTtl(record.ttlSeconds))
+        case .stale:
+            outbox.bytes.appendStale(seq: store.find(record.key, nowUs: nowUs)?.seq ?? 0)
+        case .full, .tooLarge:
+            outbox.bytes.appendStored(ok: false, code: verdict.code, ttlSeconds: 0)
         }
-        let ttl = clampedTtl(record.ttlSeconds)
+    }
+
+    /// Takes a batch, record by record. How many were refused goes before who they are, so the verdicts wait.
+    private mutating func appendStoredMany(in payload: UnsafeRawBufferPointer, _ nowUs: UInt64) {
+        withUnsafeTemporaryAllocation(of: Verdict.self, capacity: Limits.recordsPerMessage) { verdicts in
+            var taken = 0
+            for index in decoder.records.indices {
+                let verdict = take(decoder.records[index], in: payload, nowUs)
+                verdicts.initializeElement(at: index, to: verdict)
+                if verdict == .taken { taken += 1 }
+            }
+            stats.count(.putMany, taken > 0 ? .served : .denied)
+            outbox.bytes.beginStoredMany(stored: taken, refused: decoder.records.count - taken)
+            for index in decoder.records.indices where verdicts[index] != .taken {
+                let isStale = verdicts[index] == .stale
+                let held = isStale ? store.find(decoder.records[index].key, nowUs: nowUs) : nil
+                outbox.bytes.appendRefusal(
+                    index: index, code: verdicts[index].code, seq: isStale ? held?.seq ?? 0 : nil)
+            }
+        }
+    }
+
+    /// Stores a peer's record here if it may be.
+    private mutating func take(
+        _ record: RecordView, in payload: UnsafeRawBufferPointer, _ nowUs: UInt64
+    ) -> Verdict {
+        guard record.value.count <= config.maxValueBytes else { return .tooLarge }
         let outcome = keep(
-            record.key, seq: record.seq, ttlSeconds: ttl, value: record.value.bytes(in: payload),
-            isTombstone: record.isTombstone, nowUs)
+            record.key, seq: record.seq, ttlSeconds: clampedTtl(record.ttlSeconds),
+            value: record.value.bytes(in: payload), isTombstone: record.isTombstone, nowUs)
         switch outcome {
         case .stored, .refreshed:
-            stats.count(.put, .served)
-            outbox.bytes.appendStored(ok: true, code: "", ttlSeconds: ttl)
-        case .stale:
-            stats.count(.put, .denied)
-            outbox.bytes.appendStale(seq: store.find(record.key, nowUs: nowUs)?.seq ?? 0)
-        case .full:
-            stats.count(.put, .denied)
-            outbox.bytes.appendStored(ok: false, code: "full", ttlSeconds: 0)
+            stats.recordsTaken += 1
+            return .taken
+        case .stale: return .stale
+        case .full: return .full
         }
     }
 
@@ -211,13 +242,28 @@ extension DhtNode {
     }
 }
 
+/// What becomes of a record that a peer sent.
+private enum Verdict {
+    case taken, stale, full, tooLarge
+
+    /// The word for it on the wire.
+    var code: StaticString {
+        switch self {
+        case .taken: ""
+        case .stale: "stale"
+        case .full: "full"
+        case .tooLarge: "too_large"
+        }
+    }
+}
+
 extension WireError {
     /// What to tell the sender of a malformed message.
     var detail: StaticString {
         switch self {
         case .truncated: "the message ends inside an item"
         case .trailingBytes: "bytes follow the message"
-        case .malformed: "not well-formed CBOR, or not one message in its map"
+        case .malformed: "not well-formed CBOR, or not built as the protocol says"
         case .indefinite: "indefinite-length items are not taken; send definite lengths"
         case .tooDeep: "nested deeper than 16 levels"
         case .notEnvelope: "not an envelope"
@@ -226,7 +272,7 @@ extension WireError {
         case .missingField: "a mandatory field is missing"
         case .badKeyLength: "ids and keys are 32 bytes"
         case .textTooLong: "texts are at most 255 bytes"
-        case .tooMany: "at most 64 contacts or providers in a message"
+        case .tooMany: "at most 64 contacts, providers or records in a message"
         }
     }
 }

@@ -10,6 +10,8 @@ extension Upkeep {
     static let tendIdleUs: UInt64 = 6_000_000
     /// Mean time to the next turn when a contact was found dead: there may be more, and asking them is cheap.
     static let tendHastyUs: UInt64 = 700_000
+    /// Time after which the sessions to be kept open are chosen anew.
+    static let warmUs: UInt64 = 60_000_000
     /// One turn in so many asks a contact that was given up.
     static let graveTurns: UInt64 = 4
     /// A bucket in whose range nothing was looked up for so long is refreshed (Kademlia paper, 2.3).
@@ -37,6 +39,13 @@ extension DhtNode {
         upkeep.tendTimer = wheel.schedule(atUs: nowUs + waitUs, token: TimerToken(.tend).packed)
     }
 
+    /// Names the sessions to keep open, now and then: in each bucket to those that answer soonest.
+    private mutating func keepWarm(_ nowUs: UInt64) {
+        guard config.warmPerBucket > 0, nowUs >= upkeep.nextWarmUs else { return }
+        upkeep.nextWarmUs = nowUs + Upkeep.warmUs
+        outbox.warm(table.soonest(perBucket: config.warmPerBucket))
+    }
+
     /// A contact was found dead.
     mutating func tendSooner(_ nowUs: UInt64) {
         wheel.cancel(upkeep.tendTimer)
@@ -47,6 +56,7 @@ extension DhtNode {
     /// Does what most needs doing.
     mutating func tend(_ nowUs: UInt64) {
         upkeep.tendTimer = .none
+        keepWarm(nowUs)
         armTending(nowUs, meanUs: tendOne(nowUs) ? Upkeep.tendBusyUs : Upkeep.tendIdleUs)
     }
 

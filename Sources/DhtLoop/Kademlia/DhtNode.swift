@@ -89,9 +89,9 @@ public struct DhtNode: ~Copyable {
         _ envelope: EnvelopeView, in payload: UnsafeRawBufferPointer, _ link: Link, _ nowUs: UInt64
     ) {
         switch envelope.message {
-        case .ping, .findNode, .get, .put, .provide, .findProviders, .unsupported, .malformed:
+        case .ping, .findNode, .get, .put, .putMany, .provide, .findProviders, .unsupported, .malformed:
             answer(envelope, in: payload, link, nowUs)
-        case .pong, .nodes, .found, .stored, .providers, .busy, .error, .unreachable:
+        case .pong, .nodes, .found, .stored, .storedMany, .providers, .busy, .error, .unreachable:
             takeReply(envelope, in: payload, link, nowUs)
         }
     }

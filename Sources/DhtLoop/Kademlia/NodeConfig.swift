@@ -17,6 +17,9 @@ public struct NodeConfig: Sendable {
     public var paths = 1
     /// Most disjoint paths.
     public static let maxPaths = 8
+    /// Contacts of each bucket to which sessions are kept open, so that a lookup's first requests meet no cold
+    /// one: 0...k; 0: none are.
+    public var warmPerBucket = 3
     /// Replicas of a record: 1...k.
     public var replica = 3
     /// Upper bound of one RPC, in microseconds.

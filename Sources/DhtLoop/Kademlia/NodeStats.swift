@@ -1,11 +1,12 @@
 // RO:WHAT  NodeStats: what a node counts.
 // RO:WHY   Plain integers on one thread; the daemon turns them into metrics when somebody asks.
 // RO:METRICS  dht_put_total, dht_get_total, dht_found_total, dht_timeout_total, dht_error_total,
-//             dht_lookups_total, dht_rpcs_total, dht_route_updates_total, dht_rejected_total, histograms
+//             dht_lookups_total, dht_rpcs_total, dht_records_taken_total, dht_route_updates_total,
+//             dht_rejected_total, histograms
 
 /// The operations of the wire that are answered.
 public enum RpcOp: UInt8, CaseIterable, Sendable {
-    case ping, findNode, get, put, provide, findProviders
+    case ping, findNode, get, put, putMany, provide, findProviders
 
     /// The metric label.
     public var label: String {
@@ -14,6 +15,7 @@ public enum RpcOp: UInt8, CaseIterable, Sendable {
         case .findNode: "find_node"
         case .get: "get"
         case .put: "put"
+        case .putMany: "put_many"
         case .provide: "provide"
         case .findProviders: "find_providers"
         }
@@ -139,6 +141,8 @@ public struct NodeStats: Sendable {
     public var replicated: UInt64 = 0
     /// Copies that others took when this node left.
     public var handedOver: UInt64 = 0
+    /// Records of peers that were stored here, one by one or many at once.
+    public var recordsTaken: UInt64 = 0
     /// Copies left at the closest node that lacked a record.
     public var cached: UInt64 = 0
     public var errors = Tally<CallError>()

@@ -37,6 +37,8 @@ public struct Outbox: ~Copyable {
         case send(EndpointID, ByteSlice)
         /// Send the payload back over the session a request came by.
         case reply(Link, ByteSlice)
+        /// Keep sessions to these endpoints open, the most wanted first, instead of those named before.
+        case warm([EndpointID])
         /// A call has ended.
         case finished(CallID, CallResult)
         /// Worth a line in the log.
@@ -71,6 +73,8 @@ public struct Outbox: ~Copyable {
     mutating func reply(over link: Link, from start: Int) {
         actions.append(.reply(link, ByteSlice(offset: start, count: bytes.count - start)))
     }
+
+    mutating func warm(_ endpoints: [EndpointID]) { actions.append(.warm(endpoints)) }
 
     mutating func tell(_ event: NodeEvent) { actions.append(.event(event)) }
 

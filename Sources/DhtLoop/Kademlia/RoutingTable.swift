@@ -191,6 +191,21 @@ public struct RoutingTable: Sendable {
         return best
     }
 
+    /// The endpoints of the contacts that answer soonest, so many of each bucket, the fullest buckets' first: those
+    /// hold the most of all keys.
+    func soonest(perBucket limit: Int) -> [EndpointID] {
+        var endpoints: [EndpointID] = []
+        var left = occupied
+        while !left.isZero {
+            let bucket = left.leadingZeroBitCount
+            left = left.flippingBit(bucket)
+            let good = buckets[bucket].states.filter { $0.failures == 0 && $0.rtt.isMeasured }
+            let fastest = good.sorted { $0.rtt.smoothedUs < $1.rtt.smoothedUs }.prefix(limit)
+            for state in fastest where !endpoints.contains(state.endpoint) { endpoints.append(state.endpoint) }
+        }
+        return endpoints
+    }
+
     /// A bucket in whose range nothing was looked up since `sinceUs`, of those that can hold anyone: no deeper
     /// than the deepest that does.
     func unvisitedBucket(sinceUs: UInt64) -> Int? {

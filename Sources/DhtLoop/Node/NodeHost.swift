@@ -130,7 +130,7 @@ public final class NodeHost: PoolOwner {
 
     /// Wants open sessions to these, the most wanted first, and no longer to those of the call before
     /// (`SessionPool.keepWarm`).
-    public func keepWarm(_ wanted: [EndpointID]) { pool.keepWarm(wanted.filter { !isEmbedded($0) }) }
+    private func keepWarm(_ wanted: [EndpointID]) { pool.keepWarm(wanted.filter { !isEmbedded($0) }) }
 
     /// Opens a session to `endpoint` on the guess that it will be needed (`SessionPool.dialAhead`).
     public func dialAhead(_ endpoint: EndpointID) {
@@ -164,7 +164,7 @@ public final class NodeHost: PoolOwner {
         if endpoint == node.home, let other = bootstrap.first(where: { pool.isOpen($0) }) {
             moveHome(to: other)
         }
-        if !reason.isDisuse { lost(endpoint, nowUs) }
+        if !reason.isDisuse { lost(endpoint, wasOpen: reason != .evicted, nowUs) }
     }
 
     /// Sessions to other nodes' overlays come and go; those to bootstrap overlays are news.
@@ -176,7 +176,7 @@ public final class NodeHost: PoolOwner {
         log.warning(
             "dial_failed",
             metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
-        lost(endpoint, nowUs)
+        lost(endpoint, wasOpen: false, nowUs)
     }
 
     /// A payload for the node, over the pool or through the switch.
@@ -191,8 +191,8 @@ public final class NodeHost: PoolOwner {
         settle()
     }
 
-    private func lost(_ endpoint: EndpointID, _ nowUs: UInt64) {
-        node.linkDown(endpoint, nowUs: nowUs)
+    private func lost(_ endpoint: EndpointID, wasOpen: Bool, _ nowUs: UInt64) {
+        node.linkDown(endpoint, wasOpen: wasOpen, nowUs: nowUs)
         settle()
     }
 
@@ -218,6 +218,7 @@ public final class NodeHost: PoolOwner {
             switch node.outbox.actions[next] {
             case .reply(let link, let slice): reply(link, node.outbox.payload(slice))
             case .send(let endpoint, let slice): send(endpoint, node.outbox.payload(slice))
+            case .warm(let endpoints): keepWarm(endpoints)
             case .finished(let id, let result): finish(id, result)
             case .event(let event): tell(event)
             }
@@ -228,7 +229,7 @@ public final class NodeHost: PoolOwner {
 
     private func tellLostLinks() {
         while let endpoint = lostLinks.popLast() {
-            node.linkDown(endpoint, nowUs: loop.nowUs)
+            node.linkDown(endpoint, wasOpen: false, nowUs: loop.nowUs)
             perform()
         }
     }

@@ -11,6 +11,10 @@ public struct EnvelopeDecoder: ~Copyable {
     public private(set) var contacts: [ContactView] = []
     /// Providers of the last `providers`.
     public private(set) var providers: [ProviderView] = []
+    /// Records of the last `putMany`, at least one. Like `refusals`, no memory before the first.
+    public private(set) var records: [RecordView] = []
+    /// Refusals of the last `storedMany`, ascending by `index`.
+    public private(set) var refusals: [RefusalView] = []
 
     public init() {
         contacts.reserveCapacity(Limits.contactsPerMessage)
@@ -24,6 +28,8 @@ public struct EnvelopeDecoder: ~Copyable {
     public mutating func decode(_ payload: UnsafeRawBufferPointer) throws(WireError) -> EnvelopeView {
         contacts.removeAll(keepingCapacity: true)
         providers.removeAll(keepingCapacity: true)
+        records.removeAll(keepingCapacity: true)
+        refusals.removeAll(keepingCapacity: true)
         if let view = try decodeConstantHead(payload) { return view }
         return try decodeAnyOrder(payload)
     }
@@ -153,6 +159,8 @@ extension EnvelopeDecoder {
     private mutating func decodeRareMessage(
         _ reader: inout CborReader, _ name: ByteSlice
     ) throws(WireError) -> MessageView {
+        if reader.spells(name, "PutMany") { return try decodePutMany(&reader) }
+        if reader.spells(name, "StoredMany") { return try decodeStoredMany(&reader) }
         if reader.spells(name, "Unreachable") { return .unreachable(node: try onlyKey(&reader, "node")) }
         if reader.spells(name, "Provide") { return try decodeProvide(&reader) }
         if reader.spells(name, "FindProviders") { return try decodeFindProviders(&reader) }
@@ -328,6 +336,81 @@ extension EnvelopeDecoder {
         }
         guard let ok else { throw .missingField }
         return .stored(ok: ok, code: code, ttlSeconds: ttl, seq: seq)
+    }
+
+    private mutating func decodePutMany(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var seen = false
+        for _ in 0..<(try reader.mapHead()) {
+            if reader.spells(try reader.text(), "records") {
+                try decodeRecordList(&reader)
+                seen = true
+            } else {
+                try reader.skip()
+            }
+        }
+        guard seen else { throw .missingField }
+        return .putMany
+    }
+
+    private mutating func decodeRecordList(_ reader: inout CborReader) throws(WireError) {
+        let count = try reader.arrayHead()
+        guard count > 0 else { throw .malformed }
+        guard count <= Limits.recordsPerMessage else { throw .tooMany }
+        records.removeAll(keepingCapacity: true)
+        for _ in 0..<count { records.append(try decodeRecord(&reader)) }
+    }
+
+    private mutating func decodeStoredMany(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var stored: UInt64?
+        for _ in 0..<(try reader.mapHead()) {
+            let name = try reader.text()
+            if reader.spells(name, "stored") {
+                stored = try reader.uint()
+            } else if reader.spells(name, "refused") {
+                try decodeRefusalList(&reader)
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let stored else { throw .missingField }
+        guard stored <= UInt64(Limits.recordsPerMessage) else { throw .tooMany }
+        return .storedMany(count: stored)
+    }
+
+    private mutating func decodeRefusalList(_ reader: inout CborReader) throws(WireError) {
+        let count = try reader.arrayHead()
+        guard count <= Limits.recordsPerMessage else { throw .tooMany }
+        refusals.removeAll(keepingCapacity: true)
+        var next: UInt64 = 0
+        for _ in 0..<count {
+            let refusal = try decodeRefusal(&reader, atLeast: next)
+            refusals.append(refusal)
+            next = UInt64(refusal.index) + 1
+        }
+    }
+
+    /// One refusal, whose index must be `first` or higher, so that the list names no record twice.
+    private func decodeRefusal(
+        _ reader: inout CborReader, atLeast first: UInt64
+    ) throws(WireError) -> RefusalView {
+        var index: UInt64?
+        var code: ByteSlice?
+        var seq: UInt64 = 0
+        for _ in 0..<(try reader.mapHead()) {
+            let name = try reader.text()
+            if reader.spells(name, "index") {
+                index = try reader.uint()
+            } else if reader.spells(name, "code") {
+                code = try reader.text()
+            } else if reader.spells(name, "seq") {
+                seq = try reader.uint()
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let index, let code else { throw .missingField }
+        guard index >= first, index < UInt64(Limits.recordsPerMessage) else { throw .malformed }
+        return RefusalView(index: Int(index), code: code, seq: seq)
     }
 
     private func decodeProvide(_ reader: inout CborReader) throws(WireError) -> MessageView {

@@ -133,6 +133,36 @@ extension ByteBuffer {
         appendUInt(seq)
     }
 
+    /// `PutMany` up to its list: `count` records (1...`Limits.recordsPerMessage`) must follow, each by
+    /// `appendRecord`; `RecordBatch` tells how many fit one frame.
+    public mutating func beginPutMany(count: Int) {
+        beginMessage("PutMany", fields: 1)
+        appendText("records")
+        appendArrayHead(count)
+    }
+
+    /// `StoredMany` up to its list: `refused` refusals must follow, each by `appendRefusal`.
+    public mutating func beginStoredMany(stored: Int, refused: Int) {
+        beginMessage("StoredMany", fields: 2)
+        appendText("stored")
+        appendUInt(UInt64(stored))
+        appendText("refused")
+        appendArrayHead(refused)
+    }
+
+    /// One refusal: the record's place in the request, in ascending order, and why; with the code "stale", `seq`
+    /// is the version that is there.
+    public mutating func appendRefusal(index: Int, code: StaticString, seq: UInt64?) {
+        appendMapHead(seq == nil ? 2 : 3)
+        appendText("index")
+        appendUInt(UInt64(index))
+        appendText("code")
+        appendText(code)
+        guard let seq else { return }
+        appendText("seq")
+        appendUInt(seq)
+    }
+
     public mutating func appendProvide(cid: Key, node: UnsafeRawBufferPointer, ttlSeconds: UInt64) {
         beginMessage("Provide", fields: 3)
         appendText("cid")
@@ -185,8 +215,9 @@ extension ByteBuffer {
         appendText(detail)
     }
 
-    private mutating func appendRecord(
-        key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, isTombstone: Bool
+    /// One record of a `PutMany`.
+    public mutating func appendRecord(
+        key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, isTombstone: Bool = false
     ) {
         appendMapHead(isTombstone ? 5 : 4)
         appendText("key")

@@ -9,8 +9,12 @@ public enum Limits {
     public static let textBytes = 255
     /// Contacts, or providers, in one message. K is at most 64.
     public static let contactsPerMessage = 64
+    /// Records in one `PutMany`, and so refusals in its reply.
+    public static let recordsPerMessage = 64
     /// Nesting of unknown CBOR that the decoder follows to skip it.
     public static let cborDepth = 16
     /// Largest value of a record: a frame less the envelope, the record's head and 64 contacts of 300 bytes.
     public static let valueBytes = 983_040
+    /// What the records of one `PutMany` may take: a frame less the largest envelope around them.
+    public static let recordListBytes = frameBytes - 512
 }

@@ -26,7 +26,17 @@ public struct RecordView: Equatable, Sendable {
     public var isTombstone = false
 }
 
-/// A decoded message (docs/PROTOCOL.md, "Messages"). Contacts and providers lie in the decoder's scratch.
+/// One record of a `PutMany` that was not taken.
+public struct RefusalView: Equatable, Sendable {
+    /// Its place in the request, from 0; below `Limits.recordsPerMessage`, and perhaps past the request's end.
+    public var index: Int
+    /// Why, as in `Stored`.
+    public var code: ByteSlice
+    /// With the code "stale", the version that is there; else 0.
+    public var seq: UInt64
+}
+
+/// A decoded message (docs/PROTOCOL.md, "Messages"). What comes in lists lies in the decoder's scratch.
 public enum MessageView: Equatable, Sendable {
     case ping
     case pong
@@ -38,6 +48,10 @@ public enum MessageView: Equatable, Sendable {
     case put(RecordView)
     /// `seq`: with the code "stale", the version that is there; else 0.
     case stored(ok: Bool, code: ByteSlice, ttlSeconds: UInt64, seq: UInt64)
+    /// 1...`Limits.recordsPerMessage` records.
+    case putMany
+    /// `count`: the records that were taken, as the sender says; the others are the decoder's `refusals`.
+    case storedMany(count: UInt64)
     case provide(cid: Key, node: ByteSlice, ttlSeconds: UInt64)
     case findProviders(cid: Key, limit: UInt64)
     case providers

@@ -8,7 +8,7 @@ public enum WireError: String, Error, CaseIterable, Sendable {
     case truncated
     /// Bytes follow the envelope's last item.
     case trailingBytes = "trailing_bytes"
-    /// A reserved or broken CBOR head.
+    /// A reserved or broken CBOR head, or a list that is not built as the wire document says.
     case malformed
     /// An indefinite-length item; the wire has definite lengths only.
     case indefinite
@@ -26,6 +26,6 @@ public enum WireError: String, Error, CaseIterable, Sendable {
     case badKeyLength = "bad_key_length"
     /// `at`, a provider URI or a text is longer than 255 bytes.
     case textTooLong = "text_too_long"
-    /// More contacts or providers than `Limits.contactsPerMessage`.
+    /// More in one list than `Limits.contactsPerMessage` or `Limits.recordsPerMessage`.
     case tooMany = "too_many"
 }

@@ -19,6 +19,7 @@ public struct DhtMetrics: Sendable {
     // Traffic.
     /// By operation asked and how it ended.
     public var rpcs = LabelledCounters(labels: "op", Self.operations, "code", Self.rpcCodes)
+    public var recordsTaken: UInt64 = 0
     public var hedgesSpawned: UInt64 = 0
     /// By what was done to the routing table.
     public var routeUpdates = LabelledCounters(label: "action", values: Self.routeActions)
@@ -49,7 +50,7 @@ public struct DhtMetrics: Sendable {
     public init(_ stats: NodeStats) {
         (puts, gets, found) = (stats.puts, stats.gets, stats.found)
         (timeouts, lookups, provides) = (stats.timeouts, stats.lookups, stats.provides)
-        hedgesSpawned = stats.hedges
+        (recordsTaken, hedgesSpawned) = (stats.recordsTaken, stats.hedges)
         for kind in CallError.allCases { errors[kind.label] = stats.errors[kind] }
         for action in RouteUpdate.allCases { routeUpdates[action.label] = stats.routeUpdates[action] }
         for reason in Rejection.all { rejected[reason.label] = stats.rejections[reason] ?? 0 }
@@ -93,6 +94,7 @@ public struct DhtMetrics: Sendable {
 
     private func renderTraffic(into page: inout PrometheusText) {
         page.counters("dht_rpcs_total", "RPCs, served and ours, by operation and outcome.", rpcs)
+        page.counter("dht_records_taken_total", "Records of peers that were stored here.", recordsTaken)
         page.counter("dht_hedge_spawned_total", "Extra queries sent past a slow peer.", hedgesSpawned)
         page.counters("dht_route_updates_total", "Changes of the routing table, by action.", routeUpdates)
         page.counters("dht_rejected_total", "What came in and was not taken, by reason.", rejected)

@@ -23,6 +23,12 @@ struct EnvelopeImage: Equatable {
         var isTombstone = false
     }
 
+    struct Refusal: Equatable {
+        var index: Int
+        var code: Text
+        var seq: UInt64 = 0
+    }
+
     enum Body: Equatable {
         case ping, pong
         case findNode(target: NodeID)
@@ -31,6 +37,8 @@ struct EnvelopeImage: Equatable {
         case found(Record, nodes: [Contact])
         case put(Record)
         case stored(ok: Bool, code: Text, ttl: UInt64, seq: UInt64)
+        case putMany([Record])
+        case storedMany(stored: UInt64, refused: [Refusal])
         case provide(cid: Key, node: Text, ttl: UInt64)
         case findProviders(cid: Key, limit: UInt64)
         case providers([Provider], nodes: [Contact])
@@ -56,42 +64,62 @@ extension EnvelopeImage {
         self = try bytes.span.bytes.withUnsafeBytes { (frame) throws(WireError) in
             var decoder = EnvelopeDecoder()
             let view = try decoder.decode(frame)
-            let contacts = decoder.contacts.map { Contact(id: $0.id, at: Text($0.at.bytes(in: frame))) }
-            let providers = decoder.providers.map {
-                Provider(node: Text($0.node.bytes(in: frame)), ttl: $0.ttlSeconds)
-            }
+            let lists = Lists(of: decoder, frame: frame)
             return EnvelopeImage(
                 dst: view.dst, src: view.src, at: Text(view.at.bytes(in: frame)), net: view.net,
                 rpc: view.rpc,
-                body: try Body(view.message, frame: frame, contacts: contacts, providers: providers))
+                body: try Body(view.message, frame: frame, lists))
         }
     }
 }
 
+/// What a decoder has in its scratch, copied.
+private struct Lists {
+    let contacts: [EnvelopeImage.Contact]
+    let providers: [EnvelopeImage.Provider]
+    let records: [EnvelopeImage.Record]
+    let refusals: [EnvelopeImage.Refusal]
+
+    init(of decoder: borrowing EnvelopeDecoder, frame: UnsafeRawBufferPointer) {
+        contacts = decoder.contacts.map { .init(id: $0.id, at: Array($0.at.bytes(in: frame))) }
+        providers = decoder.providers.map {
+            .init(node: Array($0.node.bytes(in: frame)), ttl: $0.ttlSeconds)
+        }
+        records = decoder.records.map { .init($0, frame: frame) }
+        refusals = decoder.refusals.map {
+            .init(index: $0.index, code: Array($0.code.bytes(in: frame)), seq: $0.seq)
+        }
+    }
+}
+
+extension EnvelopeImage.Record {
+    fileprivate init(_ view: RecordView, frame: UnsafeRawBufferPointer) {
+        self.init(
+            key: view.key, seq: view.seq, ttl: view.ttlSeconds, value: Array(view.value.bytes(in: frame)),
+            isTombstone: view.isTombstone)
+    }
+}
+
 extension EnvelopeImage.Body {
-    init(
-        _ message: MessageView, frame: UnsafeRawBufferPointer, contacts: [EnvelopeImage.Contact],
-        providers: [EnvelopeImage.Provider]
+    fileprivate init(
+        _ message: MessageView, frame: UnsafeRawBufferPointer, _ lists: Lists
     ) throws(WireError) {
         func copy(_ slice: ByteSlice) -> [UInt8] { Array(slice.bytes(in: frame)) }
-        func copy(_ record: RecordView) -> EnvelopeImage.Record {
-            .init(
-                key: record.key, seq: record.seq, ttl: record.ttlSeconds, value: copy(record.value),
-                isTombstone: record.isTombstone)
-        }
         switch message {
         case .ping: self = .ping
         case .pong: self = .pong
         case .findNode(let target): self = .findNode(target: target)
-        case .nodes: self = .nodes(contacts)
+        case .nodes: self = .nodes(lists.contacts)
         case .get(let key, let wantsNodes): self = .get(key: key, wantsNodes: wantsNodes)
-        case .found(let record): self = .found(copy(record), nodes: contacts)
-        case .put(let record): self = .put(copy(record))
+        case .found(let record): self = .found(.init(record, frame: frame), nodes: lists.contacts)
+        case .put(let record): self = .put(.init(record, frame: frame))
         case .stored(let ok, let code, let ttl, let seq):
             self = .stored(ok: ok, code: copy(code), ttl: ttl, seq: seq)
+        case .putMany: self = .putMany(lists.records)
+        case .storedMany(let count): self = .storedMany(stored: count, refused: lists.refusals)
         case .provide(let cid, let node, let ttl): self = .provide(cid: cid, node: copy(node), ttl: ttl)
         case .findProviders(let cid, let limit): self = .findProviders(cid: cid, limit: limit)
-        case .providers: self = .providers(providers, nodes: contacts)
+        case .providers: self = .providers(lists.providers, nodes: lists.contacts)
         case .busy(let retryMs): self = .busy(retryMs: retryMs)
         case .error(let kind, let detail): self = .error(kind: copy(kind), detail: copy(detail))
         case .unreachable(let node): self = .unreachable(node: node)
@@ -137,6 +165,16 @@ extension EnvelopeImage {
                     key: record.key, seq: record.seq, ttlSeconds: record.ttl, value: $0,
                     isTombstone: record.isTombstone)
             }
+        case .putMany(let records):
+            buffer.beginPutMany(count: records.count)
+            for record in records {
+                record.value.withUnsafeBytes {
+                    buffer.appendRecord(
+                        key: record.key, seq: record.seq, ttlSeconds: record.ttl, value: $0,
+                        isTombstone: record.isTombstone)
+                }
+            }
+        case .storedMany(let stored, let refused): return append(stored, refused, to: &buffer)
         case .findProviders(let cid, let limit):
             guard let limit = Int(exactly: limit) else { return false }
             buffer.appendFindProviders(cid: cid, limit: limit)
@@ -168,6 +206,17 @@ extension EnvelopeImage {
         return true
     }
 
+    private func append(_ stored: UInt64, _ refused: [Refusal], to buffer: inout ByteBuffer) -> Bool {
+        buffer.beginStoredMany(stored: Int(stored), refused: refused.count)
+        for refusal in refused {
+            guard let code = Self.word(refusal.code) else { return false }
+            guard refusal.isStale || refusal.seq == 0 else { return false }
+            buffer.appendRefusal(
+                index: refusal.index, code: code, seq: refusal.isStale ? refusal.seq : nil)
+        }
+        return true
+    }
+
     private func append(_ nodes: [Contact], to buffer: inout ByteBuffer) {
         for node in nodes {
             var at = ByteBuffer()
@@ -179,12 +228,17 @@ extension EnvelopeImage {
     /// Words of ours: the encoder takes them only as literals.
     private static let words: [StaticString] = [
         "stale",
-        "", "too_large", "unsupported", "malformed", "bad_key_length",
+        "", "too_large", "full", "unsupported", "malformed", "bad_key_length",
     ]
 
     private static func word(_ text: Text) -> StaticString? {
         words.first { Text(UnsafeBufferPointer(start: $0.utf8Start, count: $0.utf8CodeUnitCount)) == text }
     }
+}
+
+extension EnvelopeImage.Refusal {
+    /// Such a one says which version is there.
+    fileprivate var isStale: Bool { code == Array("stale".utf8) }
 }
 
 // MARK: - Generating
@@ -199,7 +253,7 @@ extension EnvelopeImage {
 
     private static func body(_ generator: inout some RandomNumberGenerator) -> Body {
         let id = NodeID.random(using: &generator)
-        switch Int.random(in: 0..<14, using: &generator) {
+        switch Int.random(in: 0..<16, using: &generator) {
         case 0: return .ping
         case 1: return .pong
         case 2: return .findNode(target: id)
@@ -215,8 +269,35 @@ extension EnvelopeImage {
         case 10: return .providers(providers(&generator), nodes: contacts(&generator))
         case 11: return .busy(retryMs: number(&generator))
         case 12: return .error(kind: word(&generator), detail: word(&generator))
+        case 13: return .putMany(batch(&generator))
+        case 14: return storedMany(&generator)
         default: return .unreachable(node: id)
         }
+    }
+
+    private static func batch(_ generator: inout some RandomNumberGenerator) -> [Record] {
+        let count = [1, 2, 23, 24, Limits.recordsPerMessage].randomElement(using: &generator)!
+        return (0..<count).map { _ in
+            let key = NodeID.random(using: &generator)
+            guard Int.random(in: 0..<8, using: &generator) > 0 else {
+                return Record(
+                    key: key, seq: number(&generator), ttl: number(&generator), value: [], isTombstone: true)
+            }
+            let value = (0..<Int.random(in: 0...300, using: &generator)).map { UInt8(truncatingIfNeeded: $0) }
+            return Record(key: key, seq: number(&generator), ttl: number(&generator), value: value)
+        }
+    }
+
+    /// Of as many records as fit a message, any may have been refused.
+    private static func storedMany(_ generator: inout some RandomNumberGenerator) -> Body {
+        let chance = Int.random(in: 0...4, using: &generator)
+        let refused = (0..<Limits.recordsPerMessage).compactMap { index -> Refusal? in
+            guard Int.random(in: 0..<4, using: &generator) < chance else { return nil }
+            var refusal = Refusal(index: index, code: word(&generator))
+            if refusal.isStale { refusal.seq = number(&generator) }
+            return refusal
+        }
+        return .storedMany(stored: UInt64(Limits.recordsPerMessage - refused.count), refused: refused)
     }
 
     /// Of every width alike: a uniform number is nearly always a wide one.
@@ -286,6 +367,12 @@ extension EnvelopeImage.Body {
                         seq == 0 ? [:] : ["seq": .number(seq)]
                     ) { $1 })
             )
+        case .putMany(let records): ("PutMany", .object(["records": .list(records.map { .record($0) })]))
+        case .storedMany(let stored, let refused):
+            (
+                "StoredMany",
+                .object(["stored": .number(stored), "refused": .list(refused.map { .refusal($0) })])
+            )
         case .provide(let cid, let node, let ttl):
             ("Provide", .object(["cid": .id(cid), "node": .utf8(node), "ttl": .number(ttl)]))
         case .findProviders(let cid, let limit):
@@ -321,5 +408,11 @@ extension Json {
                 "key": .id(record.key), "seq": .number(record.seq), "ttl": .number(record.ttl),
                 "value": .text(Hex.string(record.value)),
             ].merging(record.isTombstone ? ["dead": .bool(true)] : [:]) { $1 })
+    }
+
+    fileprivate static func refusal(_ refusal: EnvelopeImage.Refusal) -> Json {
+        .object(
+            ["index": .number(UInt64(refusal.index)), "code": .utf8(refusal.code)]
+                .merging(refusal.isStale ? ["seq": .number(refusal.seq)] : [:]) { $1 })
     }
 }
