@@ -18,12 +18,12 @@ BIN := .build/release
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
-.PHONY: help setup build run demo test roundtrip surface outage fastopen echo client badinput idle startup alloc bench \
-	bench-compare soak perf http callgrind valgrind prometheus lifecycle openapi systemd page pagetest man fuzz lint fmt vectors \
-	install clean
+.PHONY: help setup build run demo test roundtrip surface original outage fastopen echo client flood badinput idle \
+	startup alloc bench bench-compare soak perf http callgrind valgrind prometheus readiness lifecycle openapi \
+	deploy-check systemd page pagetest docs man fuzz lint fmt vectors install clean
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: export SVC_BUILD_GIT = $(GIT_COMMIT)
 build: export SVC_BUILD_DATE = $(GIT_DATE)
@@ -49,6 +49,9 @@ roundtrip: build ## Clusters of 2, 8 and 5 nodes: what is put on one node is got
 surface: build ## Deletes, conditional writes, providers, explain and ping against four nodes
 	@scripts/surface_dht.sh
 
+original: build ## The curl lines of the original's scripts against two nodes
+	@scripts/original_dht.sh
+
 outage: build ## A hub is killed and comes back; the nodes must find back by themselves
 	@scripts/outage_dht.sh
 
@@ -60,6 +63,9 @@ echo: build ## A node on a hub that only echoes: it stays up and not ready
 
 client: build ## A client of 20 lines of Python talks to a node through the switch
 	@scripts/client_dht.sh
+
+flood: build ## One session floods a node; another one does not notice
+	@scripts/flood_dht.sh
 
 badinput: build ## What no peer and no HTTP client should send
 	@scripts/badinput_dht.sh
@@ -97,11 +103,17 @@ valgrind: build ## A round trip under memcheck
 prometheus: build ## Debian's Prometheus scrapes two nodes; promtool checks pages and alert rules
 	@scripts/prometheus_dht.sh
 
+readiness: build ## Nodes that lose their last peer, killed or frozen, stop being ready within 30 s
+	@scripts/readiness_dht.sh
+
 lifecycle: build ## Reload, graceful stop, token: a node as its supervisor sees it
 	@scripts/lifecycle_dht.sh
 
 openapi: build ## schemathesis holds a live node against docs/openapi.yaml
 	@scripts/openapi_dht.sh
+
+deploy-check: build ## make install, manual, completions; deploy/ against the binaries and a live node
+	@scripts/deploy_dht.sh
 
 systemd: ## The units as systemd judges them
 	@scripts/systemd_dht.sh
@@ -111,6 +123,9 @@ page: ## Embeds web/page.html anew
 
 pagetest: build ## The page in headless Chromium; its screenshots go to docs/img
 	@scripts/page_dht.sh
+
+docs: build man ## Documents against what they speak of: links, targets, scripts, settings, tests; manual pages
+	@scripts/check_docs.py $(BIN)
 
 fuzz: ## Bytes from strangers, SECONDS_PER_FUZZ_TARGET (60) seconds for each target
 	@scripts/fuzz.sh $(SECONDS_PER_FUZZ_TARGET)
@@ -129,7 +144,7 @@ man: build ## Manual pages in out/man, out of the commands' own help
 	@mkdir -p out/man
 	@swift build --product generate-manual >out/man.log 2>&1 || { tail -n 20 out/man.log >&2; exit 1; }
 	@for program in svc-dht svc-overlay; do \
-		.build/debug/generate-manual-tool $(BIN)/$$program --multi-page --output-directory out/man; \
+		.build/debug/generate-manual $(BIN)/$$program --multi-page --output-directory out/man; \
 	done
 
 SHARE = $(DESTDIR)$(PREFIX)/share

@@ -2,7 +2,7 @@
 # Installs with apt what the build, or a script, needs and this machine lacks. Does nothing when all is there.
 #
 # Usage: scripts/setup.sh [build] [python] [valgrind] [http] [strace] [prometheus]
-#        [chromium] [systemd]      (default: build)
+#        [chromium] [systemd] [man]      (default: build)
 set -euo pipefail
 
 # Groups of Debian packages, and for each package a test that tells whether it is there without asking apt.
@@ -12,7 +12,7 @@ present() {
         libmicrohttpd-dev) pkg-config --exists libmicrohttpd ;;
         libc-ares-dev) pkg-config --exists libcares ;;
         nettle-dev) pkg-config --exists nettle ;;
-        pkg-config | curl | valgrind | strace | python3 | prometheus | chromium) command -v "$1" ;;
+        pkg-config | curl | valgrind | strace | python3 | prometheus | chromium | mandoc) command -v "$1" ;;
         binutils) command -v objcopy ;;
         python3-venv) python3 -c 'import ensurepip, venv' ;;
         *) dpkg-query --show --showformat='${db:Status-Status}' "$1" | grep -qx installed ;;
@@ -27,9 +27,10 @@ for group in "${@:-build}"; do
         python) wanted+=(python3 python3-venv) ;;
         valgrind) wanted+=(valgrind binutils) ;;
         http) wanted+=(wrk nginx-light redis-server redis-tools) ;;
+        man) wanted+=(mandoc binutils) ;;
         strace | prometheus | chromium | systemd) wanted+=("$group") ;;
         *)
-            echo "setup: unknown group '$group'; there are: build python valgrind http strace prometheus chromium systemd" >&2
+            echo "setup: unknown group '$group'; there are: build python valgrind http strace prometheus chromium systemd man" >&2
             exit 2
             ;;
     esac

@@ -29,7 +29,9 @@ class Server:
         Server.count += 1
         self.log = WORK / f"server{Server.count}.out"
         quiet = {"RON_DHT_ADMIN_ADDR": "127.0.0.1:0", "SVC_OVERLAY_LISTEN_ADDR": "127.0.0.1:0",
-                 "SVC_OVERLAY_HTTP_ADDR": "127.0.0.1:0"}
+                 "SVC_OVERLAY_HTTP_ADDR": "127.0.0.1:0",
+                 # On, so that they cost what they cost, and far away.
+                 "RON_DHT_PEER_RPS": "10000000", "RON_DHT_GLOBAL_RPS": "10000000"}
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,

@@ -106,16 +106,22 @@ extension Simulation {
         queue.push(Event(.flood, atUs: later(gap), from: site))
     }
 
-    /// One more FindNode for a random target, to a random node.
+    /// One more FindNode for a random target, to a random node, or to one of the flooder's victims.
     func flood(_ site: Int) {
         guard sites[site].isUp, !callers.isEmpty else { return }
         scheduleFlood(site)
-        let victim = callers[chance.below(callers.count)]
+        let victim = floodVictim(of: site)
         var buffer = ByteBuffer()
         EnvelopeEncoder(src: sites[site].id, at: endpoints.bytes(sites[site].endpoint), net: 0)
             .begin(&buffer, dst: sites[victim].id, rpc: chance.word())
         buffer.appendFindNode(target: .random(using: &chance.generator))
         traffic.floodRequests += 1
         send(buffer.bytes, from: site, to: sites[victim].endpoint)
+    }
+
+    private func floodVictim(of site: Int) -> Int {
+        let victims = config.faults.floodVictims
+        guard victims > 0 else { return callers[chance.below(callers.count)] }
+        return callers[(site + chance.below(victims)) % callers.count]
     }
 }

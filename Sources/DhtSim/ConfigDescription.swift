@@ -14,6 +14,8 @@ extension Simulation {
         object.add("beta", config.nodes.beta)
         object.add("paths", config.nodes.paths)
         object.add("publish", config.workload.publish)
+        object.add("peer_rps", config.nodes.peerRps)
+        object.add("global_rps", config.nodes.globalRps)
         object.add("hubs", config.nodes.hubs)
         object.add("measure_s", config.workload.measureSeconds, decimals: 0)
         addFaults(to: &object)
@@ -37,6 +39,8 @@ extension Simulation {
         object.add("hub_down_s", faults.hubDownSeconds, decimals: 1)
         object.add("adversary", faults.adversary.rawValue)
         object.add("adversary_fraction", faults.adversaryFraction, decimals: 4)
+        object.add("flood_rps", faults.floodRate, decimals: 1)
+        object.add("flood_victims", faults.floodVictims)
     }
 
     private func addSessions(to object: inout JsonObject) {

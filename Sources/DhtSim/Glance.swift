@@ -18,6 +18,12 @@ enum Glance {
         }
     }
 
+    /// Whether the message in `payload` is Busy.
+    static func isBusy(_ payload: UnsafeRawBufferPointer) -> Bool {
+        guard let name = nameOffset(payload), name + 1 < payload.count else { return false }
+        return payload[name] == 0x64 && payload[name + 1] == UInt8(ascii: "B")
+    }
+
     /// Where the message's name begins, for the constant head that our encoder writes; else nil.
     private static func nameOffset(_ payload: UnsafeRawBufferPointer) -> Int? {
         guard EnvelopeHead.hasConstantShape(payload) else { return nil }

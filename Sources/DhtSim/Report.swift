@@ -95,7 +95,19 @@ extension Simulation {
         object.add("frames_queue_dropped", traffic.queueDrops)
         object.add("unreachable", traffic.unreachable)
         object.add("flood_requests", traffic.floodRequests)
+        if isRationed { addRations(to: &object) }
         if config.workload.publish > 0 { addPublisher(to: &object) }
+    }
+
+    private func addRations(to object: inout JsonObject) {
+        object.add("flood_answers", traffic.floodAnswers)
+        object.add("busy_to_flooders", traffic.busyToFlooders)
+        object.add("busy_to_others", traffic.busyToOthers)
+        object.add("busy_sent", traffic.busyToFlooders + traffic.busyToOthers)
+        let dropped = sites.indices.reduce(UInt64(0)) { sum, site in
+            sum + (sites[site].machine?.node.stats.rejections[.overRate] ?? 0)
+        }
+        object.add("requests_dropped", dropped)
     }
 
     private func addPublisher(to object: inout JsonObject) {

@@ -48,6 +48,9 @@ public struct NodeOptions: Sendable {
     public var timeoutMs = 2000
     /// Upper bound of one put or get, in milliseconds.
     public var deadlineMs = 5000
+    /// Requests a second that a node answers: of one peer, and of all together; 0: no limit.
+    public var peerRps = 0
+    public var globalRps = 0
     /// Shared overlays with nodes behind them; 0: each node has an embedded one.
     public var hubs = 0
 
@@ -139,6 +142,8 @@ public struct FaultOptions: Sendable {
     public var adversaryFraction = 0.0
     /// Requests a second of each flooder.
     public var floodRate = 20.0
+    /// Nodes that each flooder asks, always the same; 0: all.
+    public var floodVictims = 0
 
     public init() {}
 }
@@ -191,7 +196,10 @@ extension SimConfig {
         try demand((1...nodes.k).contains(nodes.replica), "replica must be 1 to k")
         try demand((0...nodes.k).contains(nodes.warmPerBucket), "warm-per-bucket must be 0 to k")
         try demand((0...nodes.alpha).contains(nodes.beta), "beta must be 0 to alpha")
-        try demand((1...NodeConfig.maxPaths).contains(nodes.paths), "paths must be 1 to \(NodeConfig.maxPaths)")
+        try demand(
+            (1...NodeConfig.maxPaths).contains(nodes.paths), "paths must be 1 to \(NodeConfig.maxPaths)")
+        try demand(nodes.peerRps >= 0 && nodes.globalRps >= 0, "rates must be 0 or more")
+        try demand(faults.floodRate > 0, "a flooder asks something")
         try demand((0...nodes.count).contains(nodes.hubs), "hubs must be 0 to nodes")
         try demand(shares.allSatisfy { (0...1).contains($0) }, "shares must be 0 to 1")
         try demand(faults.churnShape > 0, "the churn's shape must be above 0")
@@ -215,6 +223,8 @@ extension SimConfig {
         config.replica = nodes.replica
         config.timeoutUs = UInt64(nodes.timeoutMs) * 1000
         config.deadlineUs = UInt64(nodes.deadlineMs) * 1000
+        config.peerRequestsPerSecond = nodes.peerRps
+        config.requestsPerSecond = nodes.globalRps
         return config
     }
 }

@@ -34,6 +34,10 @@ extension Simulation {
         traffic.countReply(answering)
         guard let overlay = self.site(at: link.endpoint), link.token > 0 else { return }
         let asker = Int(link.token - 1)
+        if isRationed {
+            let isFlooder = config.faults.adversary == .flooder && sites[asker].isAdversary
+            traffic.countAnswer(isBusy: Glance.isBusy(payload), toFlooder: isFlooder)
+        }
         if overlay == site {
             sendDown(payload, from: overlay, to: asker, origin: site, isReply: true)
         } else {

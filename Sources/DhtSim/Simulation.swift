@@ -148,6 +148,9 @@ public final class Simulation {
         return Int(siteOfEndpoint[number])
     }
 
+    /// Whether nodes limit what they answer.
+    var isRationed: Bool { config.nodes.peerRps > 0 || config.nodes.globalRps > 0 }
+
     /// `seconds` from now.
     func later(_ seconds: Double) -> UInt64 { nowUs + UInt64(max(0, seconds) * 1_000_000) }
 }

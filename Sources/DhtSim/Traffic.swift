@@ -45,6 +45,10 @@ struct Traffic {
     /// Frames that reached a switch without their node.
     var unreachable: UInt64 = 0
     var floodRequests: UInt64 = 0
+    /// Answers that flooders got, and how many of them were Busy; and Busy to anybody else.
+    var floodAnswers: UInt64 = 0
+    var busyToFlooders: UInt64 = 0
+    var busyToOthers: UInt64 = 0
 
     var totalBytes: UInt64 { frameBytes + sessionBytes }
     var messages: UInt64 { requests.reduce(0, +) + replies.reduce(0, +) }
@@ -61,6 +65,12 @@ struct Traffic {
     mutating func countRequest(_ purpose: Purpose) { requests[Int(purpose.rawValue)] += 1 }
 
     mutating func countReply(_ purpose: Purpose) { replies[Int(purpose.rawValue)] += 1 }
+
+    mutating func countAnswer(isBusy: Bool, toFlooder: Bool) {
+        if toFlooder { floodAnswers += 1 }
+        guard isBusy else { return }
+        if toFlooder { busyToFlooders += 1 } else { busyToOthers += 1 }
+    }
 
     /// Counts a frame of `payload` bytes on one link. A request is acknowledged by its reply, a reply by an ACK.
     mutating func countFrame(payload: Int, isReply: Bool) {

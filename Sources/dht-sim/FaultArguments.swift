@@ -35,6 +35,8 @@ struct FaultArguments: ParsableArguments {
     var adversaryFraction = 0.0
     @Option(help: "Requests a second of each flooder.")
     var floodRps = 20.0
+    @Option(help: "Nodes that each flooder asks, always the same; 0: all.")
+    var floodVictims = 0
 
     func fill(_ config: inout SimConfig) {
         config.faults.loss = loss
@@ -52,5 +54,6 @@ struct FaultArguments: ParsableArguments {
         config.faults.adversary = adversary
         config.faults.adversaryFraction = adversaryFraction
         config.faults.floodRate = floodRps
+        config.faults.floodVictims = floodVictims
     }
 }

@@ -23,6 +23,10 @@ struct PopulationArguments: ParsableArguments {
     var timeoutMs = 2000
     @Option(help: "Upper bound of one put or get.")
     var deadlineMs = 5000
+    @Option(help: "Requests a second that a node answers of one peer; 0: no limit.")
+    var peerRps = 0
+    @Option(help: "Requests a second that a node answers of all peers together; 0: no limit.")
+    var globalRps = 0
     @Option(help: "Shared overlays with the nodes behind them; 0: each node has its own.")
     var hubs = 0
 
@@ -36,6 +40,8 @@ struct PopulationArguments: ParsableArguments {
         config.nodes.replica = replica
         config.nodes.timeoutMs = timeoutMs
         config.nodes.deadlineMs = deadlineMs
+        config.nodes.peerRps = peerRps
+        config.nodes.globalRps = globalRps
         config.nodes.hubs = hubs
     }
 }

@@ -44,7 +44,8 @@ struct BenchReport {
             "\(tally.answered) answered in \(Self.fixed(Double(tally.elapsedNs) / 1e9, 2)) s: "
                 + "\(Self.fixed(tally.perSecond, 0)) a second")
         lines.append(
-            "\(tally.lost) lost, \(tally.refused) refused, \(tally.notFound) not found, \(tally.stray) stray")
+            "\(tally.lost) lost, \(tally.refused) refused (\(tally.busy) busy), \(tally.notFound) not found, \(tally.stray) stray"
+        )
         if tally.contacts > 0 {
             let each = Double(tally.contacts) / Double(max(1, tally.answered))
             lines.append("\(Self.fixed(each, 1)) contacts in an answer")
@@ -72,7 +73,8 @@ struct BenchReport {
     var json: String {
         var members = [
             "\"sent\":\(tally.sent)", "\"answered\":\(tally.answered)", "\"lost\":\(tally.lost)",
-            "\"refused\":\(tally.refused)", "\"not_found\":\(tally.notFound)", "\"stray\":\(tally.stray)",
+            "\"refused\":\(tally.refused)", "\"busy\":\(tally.busy)", "\"not_found\":\(tally.notFound)",
+            "\"stray\":\(tally.stray)",
             "\"unreadable\":\(tally.unreadable)", "\"contacts\":\(tally.contacts)",
             "\"vanished\":\(vanished)",
             "\"elapsed_s\":\(Double(tally.elapsedNs) / 1e9)", "\"per_second\":\(tally.perSecond)",

@@ -43,12 +43,18 @@ struct NodeOptions: ParsableArguments {
     var memMax: String?
     @Flag(help: .setting("RON_AMNESIA"))
     var amnesia = false
+    @Option(help: .setting("RON_DHT_PEER_RPS"))
+    var peerRps: String?
+    @Option(help: .setting("RON_DHT_GLOBAL_RPS"))
+    var globalRps: String?
     @Option(help: .setting("RON_DHT_TX_WATERMARK"))
     var txWatermark: String?
     @Option(help: .setting("RON_DHT_READY_PEERS"))
     var readyPeers: String?
     @Option(help: .setting("RON_DHT_READY_ENTRIES"))
     var readyEntries: String?
+    @Option(help: .setting("RON_DHT_CANARY_SECS"))
+    var canarySecs: String?
     @Option(help: .setting("RON_DHT_CONFIG_FILE"))
     var configFile: String?
     @Option(help: .setting("RON_DHT_ADMIN_ADDR"))
@@ -76,9 +82,10 @@ struct NodeOptions: ParsableArguments {
             "RON_DHT_REPLICA": replica, "RON_DHT_TTL_SECS": ttlSecs,
             "RON_DHT_REPUBLISH_SECS": republishSecs, "RON_DHT_MAX_VALUE": maxValue,
             "RON_DHT_MEM_MAX": memMax, "RON_AMNESIA": amnesia ? "1" : nil,
+            "RON_DHT_PEER_RPS": peerRps, "RON_DHT_GLOBAL_RPS": globalRps,
             "RON_DHT_TX_WATERMARK": txWatermark, "RON_DHT_READY_PEERS": readyPeers,
-            "RON_DHT_READY_ENTRIES": readyEntries, "RON_DHT_ADMIN_ADDR": adminAddr,
-            "RON_DHT_DRAIN_MS": drainMs, "RON_DHT_CONFIG_FILE": configFile,
+            "RON_DHT_READY_ENTRIES": readyEntries, "RON_DHT_CANARY_SECS": canarySecs,
+            "RON_DHT_ADMIN_ADDR": adminAddr, "RON_DHT_DRAIN_MS": drainMs, "RON_DHT_CONFIG_FILE": configFile,
             "RON_DHT_ADMIN_TOKEN_FILE": adminTokenFile, "RON_DHT_LOG": log, "RON_DHT_LOG_FORMAT": logFormat,
         ]
         return given.compactMapValues { $0 }

@@ -149,6 +149,30 @@ struct SimulationTests {
         #expect(report["nodes_alive"] == (kind == .none ? "24" : "18"))
     }
 
+    @Test("a flooder gets Busy, and nobody else does", arguments: [1, 2, 3] as [UInt64])
+    func flood(seed: UInt64) throws {
+        let config = Self.small(seed: seed) {
+            $0.nodes.peerRps = 50
+            $0.faults.adversary = .flooder
+            $0.faults.adversaryFraction = 0.05
+            $0.faults.floodRate = 1000
+            $0.faults.floodVictims = 1
+            $0.workload.measureSeconds = 20
+            $0.checkEvery = 1000
+        }
+        let report = Simulation(config: config).run()
+        func number(_ name: String) -> Double { Double(report[name] ?? "") ?? -1 }
+        #expect(report.violations == [])
+        #expect(report["lookup_success"] == "1.00000" && report["put_success"] == "1.00000", "seed \(seed)")
+        #expect(number("get_p95_ms") <= 6 * number("median_rtt_ms"), "seed \(seed)")
+        #expect(report["busy_to_others"] == "0", "seed \(seed)")
+        #expect(number("flood_requests") > 15_000)
+        let served = number("flood_answers") - number("busy_to_flooders")
+        #expect((1000...1500).contains(served), "seed \(seed): \(served) answered")
+        #expect(number("busy_to_flooders") > 64)
+        #expect(number("requests_dropped") > 10_000)
+    }
+
     @Test("forged values are counted as failures")
     func forgers() {
         let config = Self.small {

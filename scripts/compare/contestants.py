@@ -79,6 +79,9 @@ class SvcDht(Server):
             "RON_DHT_NODE_ID": node_id,
             "RON_DHT_READY_ENTRIES": "1",
             "RON_DHT_REPLICA": "8",
+            # On, so that they cost what they cost, and far away.
+            "RON_DHT_PEER_RPS": "10000000",
+            "RON_DHT_GLOBAL_RPS": "10000000",
         }
         command = [binaries.svc_dht / "svc-dht", "run", "--embed-overlay", "127.0.0.1:0"]
         command += ["--bootstrap", f"127.0.0.1:{bootstrap}" if bootstrap else "none"]

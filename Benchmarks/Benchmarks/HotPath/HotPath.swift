@@ -11,4 +11,5 @@ let benchmarks: @Sendable () -> Void = {
         maxDuration: .milliseconds(300), maxIterations: 2000)
     codecBenchmarks()
     structureBenchmarks()
+    observationBenchmarks()
 }

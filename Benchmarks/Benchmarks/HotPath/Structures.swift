@@ -1,4 +1,5 @@
-// RO:WHAT  The structures behind the requests: routing table, timer wheel, frame decoder, record store, lookups.
+// RO:WHAT  The structures behind the requests: routing table, timer wheel, frame decoder, record store, lookups,
+//          limits.
 // RO:WHY   Each with a small and a large population: growth that is not asked for shows here first.
 
 import Benchmark
@@ -12,6 +13,7 @@ func structureBenchmarks() {
     for frames in [1, 16, 1000] { frameBenchmark(frames: frames) }
     storeBenchmarks()
     lookupBenchmark()
+    for peers in [1, 500] { admissionBenchmark(peers: peers) }
 }
 
 private let k = 20
@@ -29,7 +31,8 @@ private func lookupBenchmark() {
         var lookup = Lookup()
         benchmark.startMeasurement()
         for _ in benchmark.scaledIterations {
-            lookup.start(target: .random(using: &generator), ownID: own, plan: Lookup.Plan(width: k, k: k, alpha: 3))
+            lookup.start(
+                target: .random(using: &generator), ownID: own, plan: Lookup.Plan(width: k, k: k, alpha: 3))
             for contact in known { lookup.add(contact) }
             var asked = 0
             while let peer = lookup.next() {
@@ -38,6 +41,21 @@ private func lookupBenchmark() {
                 asked += 1
             }
             blackHole(lookup.isFinished)
+        }
+    }
+}
+
+/// Both limits on, requests of so many peers in turn, none over its rate.
+private func admissionBenchmark(peers: Int) {
+    Benchmark("a request admitted, \(peers) peers") { benchmark in
+        var control = AdmissionControl(perPeer: 1_000_000, common: 10_000_000, secret: 1)
+        let links = (0..<peers).map { Link(endpoint: EndpointID(rawValue: 1), token: UInt64($0)) }
+        var (nowUs, peer) = (UInt64(1), 0)
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations {
+            peer = peer + 1 == peers ? 0 : peer + 1
+            nowUs += 1
+            blackHole(control.admit(links[peer], src: .zero, nowUs: nowUs))
         }
     }
 }

@@ -114,7 +114,7 @@ extension AdminAnswers {
         case .timedOut:
             write(error: "timed out", hint: "the node is known, and did not answer")
             send(.gatewayTimeout, exchange)
-        case .unknown, .refused:
+        case .unknown:
             write(error: "not found", hint: "nobody who was asked knows a node with this id")
             send(.notFound, exchange)
         }

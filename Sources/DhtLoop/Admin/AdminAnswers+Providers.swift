@@ -40,28 +40,25 @@ extension AdminAnswers {
     }
 
     func provideFault(_ fault: ProvideFault, _ exchange: HttpExchange) {
-        begin()
         switch fault {
         case .mediaType:
-            write(error: "unsupported media type", hint: "send Content-Type: application/json")
-            send(.unsupportedMediaType, exchange)
+            fail(
+                .unsupportedMediaType, "unsupported media type", hint: "send Content-Type: application/json",
+                exchange)
         case .syntax:
-            write(error: "bad JSON", hint: #"send {"cid":"b3:<64 hex>","node":"<scheme>://<id>"}"#)
-            send(.badRequest, exchange)
+            fail(
+                .badRequest, "bad JSON", hint: #"send {"cid":"b3:<64 hex>","node":"<scheme>://<id>"}"#,
+                exchange)
         case .field(let name, let expected):
-            write(error: "bad field", hint: "\(name): \(expected)")
-            send(.unprocessable, exchange)
+            fail(.unprocessable, "bad field", hint: "\(name): \(expected)", exchange)
         case .nodeUri:
-            write(
-                error: "invalid node URI",
-                hint: "<scheme>://<id> without white space, at most \(NodeUri.maxBytes) bytes")
-            send(.badRequest, exchange)
+            fail(
+                .badRequest, "invalid node URI",
+                hint: "<scheme>://<id> without white space, at most \(NodeUri.maxBytes) bytes", exchange)
         }
     }
 
     func badCid(_ exchange: HttpExchange) {
-        begin()
-        write(error: "bad cid", hint: "a cid is \(ContentId.shape)")
-        send(.badRequest, exchange)
+        fail(.badRequest, "bad cid", hint: "a cid is \(ContentId.shape)", exchange)
     }
 }

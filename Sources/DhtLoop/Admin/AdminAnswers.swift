@@ -176,28 +176,42 @@ extension AdminAnswers {
 
 // Errors.
 extension AdminAnswers {
+    /// Answers with an error and nothing else.
+    func fail(
+        _ status: HttpStatus, _ error: String, hint: String, _ exchange: HttpExchange,
+        _ header: (String, String)? = nil
+    ) {
+        begin()
+        write(error: error, hint: hint)
+        send(status, exchange, header)
+    }
+
     func write(error: String, hint: String) {
         json.field("error", error)
         json.field("hint", hint)
     }
 
     func refused(_ refusal: CallRefusal, _ exchange: HttpExchange) {
-        begin()
-        let seconds: Int
         switch refusal {
-        case .notReady(let retry):
-            write(error: "not ready", hint: "GET /readyz says which gate is closed")
-            seconds = retry
-        case .busy(let retry):
-            write(error: "busy", hint: "too many calls are running: try again after retry_after seconds")
-            seconds = retry
+        case .notReady(let seconds):
+            comeBack("not ready", hint: "GET /readyz says which gate is closed", after: seconds, exchange)
+        case .busy(let seconds):
+            comeBack(
+                "busy", hint: "too many calls are running: try again after retry_after seconds",
+                after: seconds, exchange)
         case .stopping:
-            write(error: "stopping", hint: "this node is shutting down: ask another one")
-            seconds = 1
+            comeBack("stopping", hint: "this node is shutting down: ask another one", after: 1, exchange)
         case .unsupported:
-            write(error: "not implemented", hint: "this build of the node cannot do that")
-            return send(.notImplemented, exchange)
+            fail(
+                .notImplemented, "not implemented", hint: "this build of the node cannot do that", exchange)
         }
+    }
+
+    private func comeBack(
+        _ error: String, hint: String, after seconds: Int, _ exchange: HttpExchange
+    ) {
+        begin()
+        write(error: error, hint: hint)
         json.field("retry_after", seconds)
         send(.serviceUnavailable, exchange, ("Retry-After", String(seconds)))
     }
@@ -219,65 +233,51 @@ extension AdminAnswers {
         let paths = routes.map { "\($0.path)" + ($0.takesParameter ? "{key}" : "") }
         var seen: [String] = []
         for path in paths where !seen.contains(path) { seen.append(path) }
-        begin()
-        write(
-            error: "no such path", hint: "there are \(seen.joined(separator: ", ")); escape / in a key as %2F"
-        )
-        send(.notFound, exchange)
+        fail(
+            .notFound, "no such path",
+            hint: "there are \(seen.joined(separator: ", ")); escape / in a key as %2F", exchange)
     }
 
     func methodNotAllowed(_ allow: String, _ exchange: HttpExchange) {
-        begin()
-        write(error: "method not allowed", hint: "use \(allow)")
-        send(.methodNotAllowed, exchange, ("Allow", allow))
+        fail(.methodNotAllowed, "method not allowed", hint: "use \(allow)", exchange, ("Allow", allow))
     }
 
     func badEscape(_ exchange: HttpExchange) {
-        begin()
-        write(error: "bad escape in path", hint: "a % is followed by two hexadecimal digits; write % as %25")
-        send(.badRequest, exchange)
+        fail(
+            .badRequest, "bad escape in path",
+            hint: "a % is followed by two hexadecimal digits; write % as %25", exchange)
     }
 
     func badVersion(_ exchange: HttpExchange) {
-        begin()
-        write(error: "bad If-Match", hint: "the ETag of a value as it was got, such as \"7\"")
-        send(.badRequest, exchange)
+        fail(.badRequest, "bad If-Match", hint: "the ETag of a value as it was got, such as \"7\"", exchange)
     }
 
     func badId(_ exchange: HttpExchange) {
-        begin()
-        write(error: "bad id", hint: "a node id has 64 hexadecimal digits")
-        send(.badRequest, exchange)
+        fail(.badRequest, "bad id", hint: "a node id has 64 hexadecimal digits", exchange)
     }
 
     func badLimit(_ exchange: HttpExchange) {
-        begin()
-        write(error: "bad limit", hint: "a whole number, 1 or more")
-        send(.badRequest, exchange)
+        fail(.badRequest, "bad limit", hint: "a whole number, 1 or more", exchange)
     }
 
     func noKey(_ exchange: HttpExchange) {
-        begin()
-        write(error: "no key", hint: "ask for /dht/lookup?key=KEY")
-        send(.badRequest, exchange)
+        fail(.badRequest, "no key", hint: "ask for /dht/lookup?key=KEY", exchange)
     }
 
     func refused(_ refusal: AdminAccess.Refusal, _ exchange: HttpExchange) {
-        begin()
         switch refusal {
         case .unauthorized:
-            write(
-                error: "unauthorized",
-                hint: "send Authorization: Bearer <the token in RON_DHT_ADMIN_TOKEN_FILE>")
-            send(.unauthorized, exchange, ("WWW-Authenticate", "Bearer"))
+            fail(
+                .unauthorized, "unauthorized",
+                hint: "send Authorization: Bearer <the token in RON_DHT_ADMIN_TOKEN_FILE>", exchange,
+                ("WWW-Authenticate", "Bearer"))
         case .writesShut:
-            write(
-                error: "writes are shut",
-                hint: "the admin port is not on loopback: start the node with RON_DHT_ADMIN_TOKEN_FILE")
-            send(.forbidden, exchange)
+            fail(
+                .forbidden, "writes are shut",
+                hint: "the admin port is not on loopback: start the node with RON_DHT_ADMIN_TOKEN_FILE",
+                exchange)
         case .debugShut:
-            write(error: "debugging is shut", hint: "the admin port is not on loopback")
-            send(.forbidden, exchange)
+            fail(.forbidden, "debugging is shut", hint: "the admin port is not on loopback", exchange)
         }
     }
 
@@ -294,9 +294,7 @@ extension AdminAnswers {
     }
 
     func badTtl(_ exchange: HttpExchange) {
-        begin()
-        write(error: "bad ttl_secs", hint: "a whole number of seconds, 1 or more")
-        send(.badRequest, exchange)
+        fail(.badRequest, "bad ttl_secs", hint: "a whole number of seconds, 1 or more", exchange)
     }
 }
 

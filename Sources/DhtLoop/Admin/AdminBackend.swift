@@ -16,7 +16,7 @@ public protocol AdminBackend: AnyObject {
 public protocol NodeBackend: AdminBackend {
     func startPut(_ request: PutRequest, ticket: AdminTicket, nowUs: UInt64)
     func startGet(_ key: Key, ticket: AdminTicket, nowUs: UInt64)
-    /// Puts a tombstone; completed with a `PutOutcome`.
+    /// Puts a tombstone; completed as a put is.
     func startDelete(_ key: Key, ifMatch: UInt64?, ticket: AdminTicket, nowUs: UInt64)
     func startProvide(_ request: ProvideRequest, ticket: AdminTicket, nowUs: UInt64)
     /// Looks for at most `limit` providers of `key`.
@@ -79,12 +79,23 @@ public enum CallRefusal: Equatable, Sendable {
     case unsupported
 }
 
-/// How a put ended.
-public enum PutOutcome: Sendable {
-    /// The closest nodes were asked to store the value; under `wanted` acks it is a partial success.
-    case done(PutReport)
+/// How a call that was started for a ticket has ended.
+public enum CallOutcome {
+    /// The closest nodes were asked to store the value, or the tombstone; under `wanted` acks it is a partial success.
+    case stored(PutReport)
     /// `If-Match` named another version than the one that is there.
     case conflict(currentSeq: UInt64?)
+    case found(FoundValue, SearchReport)
+    /// The closest nodes all answered, and none has it.
+    case notFound(SearchReport)
+    /// The deadline cut the search: it may exist.
+    case timedOut(SearchReport)
+    case provided(ProvideReport)
+    /// The providers that were found, if any.
+    case providers(ProvidersReport)
+    case pinged(PingOutcome)
+    case explained(ExplainReport)
+    /// It was not even tried.
     case refused(CallRefusal)
 }
 
@@ -116,16 +127,6 @@ public struct PutReport: Sendable {
         (self.expiresAtSeconds, self.hops, self.elapsedUs) = (expiresAtSeconds, hops, elapsedUs)
         self.failures = failures
     }
-}
-
-/// How a get ended.
-public enum GetOutcome {
-    case found(FoundValue, SearchReport)
-    /// The closest nodes all answered, and none has it.
-    case notFound(SearchReport)
-    /// The deadline cut the search: it may exist.
-    case timedOut(SearchReport)
-    case refused(CallRefusal)
 }
 
 /// A value as it was found.

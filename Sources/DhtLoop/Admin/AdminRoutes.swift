@@ -203,51 +203,18 @@ final class AdminRoutes: HttpHandler {
         return true
     }
 
-    /// Answers a put or delete that was started.
-    func complete(_ exchange: HttpExchange, _ outcome: PutOutcome) {
+    /// Answers a call that was started.
+    func complete(_ exchange: HttpExchange, _ outcome: CallOutcome) {
         switch outcome {
-        case .done(let report): answers.stored(report, exchange)
+        case .stored(let report): answers.stored(report, exchange)
         case .conflict(let seq): answers.conflict(currentSeq: seq, exchange)
-        case .refused(let refusal): answers.refused(refusal, exchange)
-        }
-    }
-
-    /// Answers a get that was started.
-    func complete(_ exchange: HttpExchange, _ outcome: GetOutcome) {
-        switch outcome {
         case .found(let value, let search): answers.found(value, search, exchange)
         case .notFound(let search): answers.notFound(search, exchange)
         case .timedOut(let search): answers.timedOut(search, exchange)
-        case .refused(let refusal): answers.refused(refusal, exchange)
-        }
-    }
-
-    /// Answers a provide that was started.
-    func complete(_ exchange: HttpExchange, _ outcome: ProvideOutcome) {
-        switch outcome {
-        case .done(let report): answers.provided(report, exchange)
-        case .refused(let refusal): answers.refused(refusal, exchange)
-        }
-    }
-
-    /// Answers a search for providers that was started.
-    func complete(_ exchange: HttpExchange, _ outcome: ProvidersOutcome) {
-        switch outcome {
-        case .done(let report): answers.providers(report, exchange)
-        case .refused(let refusal): answers.refused(refusal, exchange)
-        }
-    }
-
-    /// Answers a ping that was started.
-    func complete(_ exchange: HttpExchange, _ outcome: PingOutcome) {
-        if case .refused(let refusal) = outcome { return answers.refused(refusal, exchange) }
-        answers.pinged(outcome, exchange)
-    }
-
-    /// Answers an explained lookup that was started.
-    func complete(_ exchange: HttpExchange, _ outcome: ExplainOutcome) {
-        switch outcome {
-        case .done(let report): answers.explained(report, exchange)
+        case .provided(let report): answers.provided(report, exchange)
+        case .providers(let report): answers.providers(report, exchange)
+        case .pinged(let outcome): answers.pinged(outcome, exchange)
+        case .explained(let report): answers.explained(report, exchange)
         case .refused(let refusal): answers.refused(refusal, exchange)
         }
     }

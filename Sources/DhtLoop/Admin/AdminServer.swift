@@ -62,39 +62,10 @@ public final class AdminServer: EventSource {
 
     var stats: HttpStats { http.stats }
 
-    /// Answers the put or delete that `ticket` names; a ticket whose request is over is ignored, here and below.
-    public func complete(_ ticket: AdminTicket, _ outcome: PutOutcome, nowUs: UInt64) {
-        complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
-    }
-
-    /// Answers the get that `ticket` names.
-    public func complete(_ ticket: AdminTicket, _ outcome: GetOutcome, nowUs: UInt64) {
-        complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
-    }
-
-    /// Answers the provide that `ticket` names.
-    public func complete(_ ticket: AdminTicket, _ outcome: ProvideOutcome, nowUs: UInt64) {
-        complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
-    }
-
-    /// Answers the search for providers that `ticket` names.
-    public func complete(_ ticket: AdminTicket, _ outcome: ProvidersOutcome, nowUs: UInt64) {
-        complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
-    }
-
-    /// Answers the ping that `ticket` names.
-    public func complete(_ ticket: AdminTicket, _ outcome: PingOutcome, nowUs: UInt64) {
-        complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
-    }
-
-    /// Answers the explained lookup that `ticket` names.
-    public func complete(_ ticket: AdminTicket, _ outcome: ExplainOutcome, nowUs: UInt64) {
-        complete(ticket, nowUs: nowUs) { routes.complete($0, outcome) }
-    }
-
-    private func complete(_ ticket: AdminTicket, nowUs: UInt64, _ answer: (HttpExchange) -> Void) {
+    /// Answers the request that `ticket` names; a ticket whose request is over is ignored.
+    public func complete(_ ticket: AdminTicket, _ outcome: CallOutcome, nowUs: UInt64) {
         guard let exchange = http.exchange(ticket) else { return }
-        answer(exchange)
+        routes.complete(exchange, outcome)
         answered(exchange, nowUs: nowUs)
     }
 

@@ -12,12 +12,6 @@ public struct ProvideRequest: Equatable, Sendable {
     public let ttlSeconds: UInt64?
 }
 
-/// How a provide ended.
-public enum ProvideOutcome: Sendable {
-    case done(ProvideReport)
-    case refused(CallRefusal)
-}
-
 /// What became of a provide.
 public struct ProvideReport: Sendable {
     public var acks: Int
@@ -28,12 +22,6 @@ public struct ProvideReport: Sendable {
     public init(acks: Int, wanted: Int, ttlSeconds: UInt64, failures: [PutReport.Failure]) {
         (self.acks, self.wanted, self.ttlSeconds, self.failures) = (acks, wanted, ttlSeconds, failures)
     }
-}
-
-/// How a search for providers ended.
-public enum ProvidersOutcome: Sendable {
-    case done(ProvidersReport)
-    case refused(CallRefusal)
 }
 
 /// The providers that were found.
@@ -55,13 +43,6 @@ public enum PingOutcome: Sendable {
     /// Nobody could say where that node is.
     case unknown
     case timedOut
-    case refused(CallRefusal)
-}
-
-/// How an explained lookup ended.
-public enum ExplainOutcome: Sendable {
-    case done(ExplainReport)
-    case refused(CallRefusal)
 }
 
 /// A lookup step by step.

@@ -30,11 +30,16 @@ public struct Config: Sendable {
     public let maxValueBytes: Int
     /// Byte budget of stored records.
     public let memoryBytes: Int
+    /// Requests a second that are answered: of one peer, and of all together; 0 is no limit.
+    public let peerRps: Int
+    public let globalRps: Int
     /// TX queue depth, of 128, above which `queues_ok` is false.
     public let txWatermark: Int
     /// Sessions and routing table entries that make a node ready.
     public let readyPeers: Int
     public let readyEntries: Int
+    /// Time between two canaries; 0 for none.
+    public let canarySeconds: Int
     /// Where admin HTTP listens; port 0 asks the kernel for one.
     public let adminAddress: String
     /// The endpoint others are told; nil for the home overlay as dialled.
@@ -80,9 +85,12 @@ public struct Config: Sendable {
         republishSeconds = from.number("RON_DHT_REPUBLISH_SECS")
         maxValueBytes = from.number("RON_DHT_MAX_VALUE")
         memoryBytes = from.number("RON_DHT_MEM_MAX")
+        peerRps = from.number("RON_DHT_PEER_RPS")
+        globalRps = from.number("RON_DHT_GLOBAL_RPS")
         txWatermark = from.number("RON_DHT_TX_WATERMARK")
         readyPeers = from.number("RON_DHT_READY_PEERS")
         readyEntries = from.number("RON_DHT_READY_ENTRIES")
+        canarySeconds = from.number("RON_DHT_CANARY_SECS")
         adminAddress = from.text("RON_DHT_ADMIN_ADDR")
         advertise = from.optional("RON_DHT_ADVERTISE")
         nodeID = NodeID(hex: from.text("RON_DHT_NODE_ID"))

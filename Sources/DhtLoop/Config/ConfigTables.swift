@@ -8,16 +8,18 @@ extension Config {
     public static func help(_ name: String) -> String { table.first { $0.name == name }?.help ?? "" }
 
     static let table: [SettingSpec] =
-        (networkRows + lookupRows + recordRows + readinessRows + processRows).map(\.withServiceFallback)
+        (networkRows + lookupRows + recordRows + rateRows + readinessRows + processRows).map(
+            \.withServiceFallback)
 
     private static let networkRows = [
         SettingSpec(
             name: "RON_DHT_BOOTSTRAP", flag: "bootstrap", fallbacks: ["RON_DHT_SEEDS", "DHT_SEEDS"],
             kind: .endpoints(limit: Tuning.bootstrapEntries), initial: .text(Tuning.bootstrap),
-            meaning: "Overlay endpoints to attach to, separated by commas"),
+            meaning: "Overlay endpoints to attach to, separated by commas", isLive: true),
         SettingSpec(
             name: "RON_DHT_PEERS_FILE", flag: "peers-file", kind: .text, initial: .nothing,
-            meaning: "File of \"<peer id> <host:port>\" lines for logical ids in the bootstrap list"),
+            meaning: "File of \"<peer id> <host:port>\" lines for logical ids in the bootstrap list",
+            isLive: true),
         SettingSpec(
             name: "RON_DHT_EMBED_OVERLAY", flag: "embed-overlay", kind: .listenAddress, initial: .nothing,
             meaning: "Run a switch inside the node, listening here"),
@@ -77,6 +79,17 @@ extension Config {
             meaning: "Keep everything in memory, write nothing to disk"),
     ]
 
+    private static let rateRows = [
+        SettingSpec(
+            name: "RON_DHT_PEER_RPS", flag: "peer-rps", kind: .within(Tuning.ratesRange),
+            initial: .number(Tuning.peerRps), meaning: "Requests a second answered for one peer; 0: no limit",
+            isLive: true),
+        SettingSpec(
+            name: "RON_DHT_GLOBAL_RPS", flag: "global-rps", kind: .within(Tuning.ratesRange),
+            initial: .number(Tuning.globalRps),
+            meaning: "Requests a second answered for all peers together; 0: no limit", isLive: true),
+    ]
+
     private static let readinessRows = [
         SettingSpec(
             name: "RON_DHT_TX_WATERMARK", flag: "tx-watermark", kind: .within(Tuning.txWatermarkRange),
@@ -89,6 +102,11 @@ extension Config {
             name: "RON_DHT_READY_ENTRIES", flag: "ready-entries",
             kind: .integer(least: .number(0), most: .setting("RON_DHT_K")),
             initial: .setting("RON_DHT_K"), meaning: "Routing table entries that make the node ready",
+            isLive: true),
+        SettingSpec(
+            name: "RON_DHT_CANARY_SECS", flag: "canary-secs", kind: .integerOrOff(Tuning.canarySecondsRange),
+            initial: .number(Tuning.canarySeconds),
+            meaning: "Seconds between two values put and read back to see whether the network works",
             isLive: true),
     ]
 

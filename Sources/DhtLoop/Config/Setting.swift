@@ -15,6 +15,8 @@ enum Bound: Sendable {
 enum SettingKind: Sendable {
     /// A whole number, clamped into `least...most`.
     case integer(least: Bound, most: Bound)
+    /// 0 for off, or a whole number that is clamped into the range.
+    case integerOrOff(ClosedRange<Int>)
     /// One of some words; `aliases` are other spellings of them.
     case choice([String], aliases: [String: String] = [:])
     /// 1/true/yes/on or 0/false/no/off.
@@ -68,6 +70,9 @@ extension SettingSpec {
         case .nothing: break
         }
         if case .integer(let least, let most) = kind { notes.append("from \(least) to \(most)") }
+        if case .integerOrOff(let range) = kind {
+            notes.append("0 for off, or from \(range.lowerBound) to \(range.upperBound)")
+        }
         if case .choice(let words, _) = kind { notes.append("one of \(words.joined(separator: ", "))") }
         return "\(meaning). (\(notes.joined(separator: "; ")))"
     }

@@ -90,6 +90,8 @@ struct SettingResolver {
         case .integer(let least, let most):
             let number = try integer(given, least: resolve(least), most: resolve(most), &clamped)
             accepted = String(number)
+        case .integerOrOff(let range):
+            accepted = String(try integerOrOff(given, range, &clamped))
         case .choice(let words, let aliases): accepted = try choice(given, words, aliases)
         case .toggle: accepted = try toggle(given)
         case .listenAddress: accepted = try address(given, leastPort: 0)
@@ -135,6 +137,17 @@ extension SettingResolver {
         }
         clamped = Int(given.text) == nil || number < least || number > most
         return min(max(number, least), most)
+    }
+
+    private func integerOrOff(
+        _ given: Given, _ range: ClosedRange<Int>, _ clamped: inout Bool
+    ) throws(ConfigError) -> Int {
+        guard let number = Self.saturatingInteger(given.text) else {
+            throw refuse(given, "0, or a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        let accepted = number <= 0 ? 0 : min(max(number, range.lowerBound), range.upperBound)
+        clamped = accepted != number
+        return accepted
     }
 
     private func choice(

@@ -28,8 +28,16 @@ public enum Tuning {
     static let maxValueBytesRange = 1...Limits.valueBytes
     static let memoryBytes = 256 << 20
     static let memoryBytesRange = 16 << 20...Int.max
+    /// A lookup asks one peer a few things; this is a thousand of those a second.
+    static let peerRps = 20_000
+    /// Ten peers at their full rate: a quarter of a core where frames come in batches.
+    static let globalRps = 200_000
+    static let ratesRange = 0...Pace.mostPerSecond
     static let readyPeers = 1
     static let readyPeersRange = 0...64
+    /// Off.
+    static let canarySeconds = 0
+    static let canarySecondsRange = 5...3600
     static let adminAddress = "127.0.0.1:5301"
     static let drainMs = 5000
     static let drainMsRange = 0...60_000

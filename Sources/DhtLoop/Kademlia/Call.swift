@@ -139,7 +139,10 @@ final class Call {
     var kind = Kind.get
     var lookup = Lookup()
     var startUs: UInt64 = 0
+    /// Fires when the call's time is up, or earlier, when it waits for busy peers.
     var deadline = TimerID.none
+    /// Peers it comes back to when they may be asked.
+    var busy: [BusyPeer] = []
 
     // A put, or a provide.
 
@@ -179,6 +182,7 @@ final class Call {
     /// Forgets one call, and keeps memory for the next.
     func reset() {
         value = []
+        busy.removeAll(keepingCapacity: true)
         (isTombstone, isStoring, hasRaisedSeq, isExplained) = (false, false, false, false)
         result = PutResult()
         (storesInFlight, storesOverdue, storeCursor, nodesThere) = (0, 0, 0, 0)

@@ -42,8 +42,7 @@ extension DhtNode {
         (plan.beta, plan.paths) = (config.beta, min(max(1, paths ?? config.paths), NodeConfig.maxPaths))
         plan.waitsForOverdue = isSearch
         call.lookup.start(target: target, ownID: config.id, plan: plan)
-        call.deadline = wheel.schedule(
-            atUs: nowUs + config.deadlineUs, token: TimerToken(.call, slot: UInt64(call.id.slot)).packed)
+        call.deadline = wheel.schedule(atUs: nowUs + config.deadlineUs, token: Self.token(of: call))
         return call
     }
 
@@ -75,6 +74,10 @@ extension DhtNode {
     mutating func proceed(_ call: Call, _ nowUs: UInt64) {
         var hedges = call.lookup.hedges
         while let peer = call.lookup.next() {
+            if putsOff(peer.contact.id, call, nowUs) {
+                call.lookup.failed(peer.contact.id)
+                continue
+            }
             if ask(peer, for: call, nowUs) {
                 if call.lookup.hedges > hedges { stats.hedges += 1 }
                 hedges = call.lookup.hedges
@@ -82,7 +85,7 @@ extension DhtNode {
             }
             call.lookup.silent(peer.contact.id)
         }
-        if call.lookup.isFinished { lookupFinished(call, nowUs) }
+        if call.lookup.isFinished, !waitsForBusy(call, nowUs) { lookupFinished(call, nowUs) }
     }
 
     private mutating func ask(_ peer: Lookup.Peer, for call: Call, _ nowUs: UInt64) -> Bool {
@@ -123,12 +126,14 @@ extension DhtNode {
             tookVersion(call, record, in: payload, from: rpc, nowUs)
         case .providers where call.kind == .findProviders:
             tookProviders(call, in: payload, from: rpc, nowUs)
-        case .nodes where call.kind == .ping && rpc.dst == call.lookup.target:
+        case .nodes where call.kind == .ping && rpc.dst == call.lookup.target,
+            .busy where call.kind == .ping && rpc.dst == call.lookup.target:
             finishPing(call, .answered(at: rpc.endpoint, rttUs: nowUs - rpc.sentUs), nowUs)
         case .nodes:
             tookContacts(call, in: payload, from: rpc, nowUs)
             proceed(call, nowUs)
         default:
+            _ = putsOff(rpc.dst, call, nowUs)
             call.lookup.failed(rpc.dst)
             proceed(call, nowUs)
         }
@@ -179,9 +184,10 @@ extension DhtNode {
         }
     }
 
-    /// The whole call's time is up: the caller gets what there is.
-    mutating func callDeadlinePassed(slot: Int, _ nowUs: UInt64) {
+    /// A call's timer: its wait for busy peers is over, or its whole time. Then the caller gets what there is.
+    mutating func callTimerFired(slot: Int, _ nowUs: UInt64) {
         guard let call = calls[slot: slot] else { return }
+        guard nowUs >= call.startUs + config.deadlineUs else { return resume(call, nowUs) }
         if call.kind != .lookAround { stats.errors[.deadline] += 1 }
         switch call.kind {
         case .get: searchCut(call, nowUs)

@@ -133,12 +133,14 @@ extension DhtNode {
         }
     }
 
-    /// Sends a record nobody waits for; false when too many requests are pending.
+    /// Sends a record nobody waits for; false when too many requests are pending, or the peer is busy.
     @discardableResult
     mutating func give(
         _ version: Version, _ key: Key, to contact: Contact, as purpose: RpcPurpose = .gift, _ nowUs: UInt64
     ) -> Bool {
-        guard let start = beginRequest(.put, to: contact, purpose, nowUs) else { return false }
+        guard !busyPeers.holds(contact.id, nowUs),
+            let start = beginRequest(.put, to: contact, purpose, nowUs)
+        else { return false }
         version.value.withUnsafeBytes {
             outbox.bytes.appendPut(
                 key: key, seq: version.seq, ttlSeconds: version.ttlSeconds, value: $0,

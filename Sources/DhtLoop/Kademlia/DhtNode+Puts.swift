@@ -54,7 +54,7 @@ extension DhtNode {
     mutating func settleWanted(_ call: Call) -> Bool {
         let ownDistance = config.id.distance(to: call.lookup.target)
         var (there, nearer) = (0, 0)
-        for peer in call.lookup.peers where Self.mayStore(peer) {
+        for peer in call.lookup.peers where Self.mayStore(peer) || call.isPutOff(peer.contact.id) {
             there += 1
             if peer.distance < ownDistance { nearer += 1 }
         }
@@ -93,24 +93,28 @@ extension DhtNode {
 
     /// Keeps as many puts in flight as acks are missing, and one more for each of BETA that are overdue; ends
     /// the call when no more can come.
-    private mutating func continueStoring(_ call: Call, _ nowUs: UInt64) {
+    mutating func continueStoring(_ call: Call, _ nowUs: UInt64) {
         let hedges = min(call.storesOverdue, config.beta)
         while call.result.acks + call.storesInFlight < call.result.wanted + hedges {
-            guard let contact = nextReplica(call) else { break }
+            guard let contact = nextReplica(call, nowUs) else { break }
             if call.result.acks + call.storesInFlight >= call.result.wanted { stats.hedges += 1 }
             sendRecord(call, to: contact, nowUs)
         }
-        if call.result.acks >= call.result.wanted || call.storesInFlight == 0 { finishPut(call, nowUs) }
+        if call.result.acks >= call.result.wanted { return finishPut(call, nowUs) }
+        if call.storesInFlight == 0, !waitsForBusy(call, nowUs) { finishPut(call, nowUs) }
     }
 
-    /// The next-closest node; then, once each, those that were silent.
-    private func nextReplica(_ call: Call) -> Contact? {
+    /// The next-closest node; then, once each, those that were silent or busy. Busy ones are put off.
+    private mutating func nextReplica(_ call: Call, _ nowUs: UInt64) -> Contact? {
         while call.storeCursor < call.lookup.peers.count {
             let peer = call.lookup.peers[call.storeCursor]
             call.storeCursor += 1
-            if Self.mayStore(peer) { return peer.contact }
+            if Self.mayStore(peer), !putsOff(peer.contact.id, call, nowUs) { return peer.contact }
         }
-        return call.storeRetries.popLast()
+        while let contact = call.storeRetries.popLast() {
+            if !putsOff(contact.id, call, nowUs) { return contact }
+        }
+        return nil
     }
 
     private mutating func sendRecord(_ call: Call, to contact: Contact, _ nowUs: UInt64) {
@@ -160,6 +164,7 @@ extension DhtNode {
         where seq >= call.result.seq && seq < .max && !call.hasRaisedSeq:
             return storeAgain(call, over: seq, nowUs)
         default:
+            _ = putsOff(rpc.dst, call, nowUs)
             note(call, rpc.dst, Self.cause(of: reply.message, in: payload))
         }
         continueStoring(call, nowUs)
@@ -203,6 +208,9 @@ extension DhtNode {
     /// Ends a put with what it has.
     mutating func finishPut(_ call: Call, _ nowUs: UInt64) {
         countOnlyThoseThere(call)
+        if call.result.acks < call.result.wanted {
+            for peer in call.busy { note(call, peer.id, .busy) }
+        }
         call.result.elapsedUs = nowUs - call.startUs
         call.result.hops = call.lookup.hops
         if call.result.acks < call.result.wanted { stats.errors[.underReplicated] += 1 }

@@ -35,6 +35,7 @@ extension DhtNode {
 
     /// Pings `contact`; whoever hears it, when its id is zero.
     mutating func ping(_ contact: Contact, _ purpose: RpcPurpose, _ nowUs: UInt64) {
+        guard !busyPeers.holds(contact.id, nowUs) else { return pingSpared(contact.id) }
         guard let start = beginRequest(.ping, to: contact, purpose, nowUs) else { return }
         outbox.bytes.appendPing()
         outbox.send(to: contact.endpoint, from: start)
@@ -61,6 +62,7 @@ extension DhtNode {
         countEnd(of: rpc, Self.code(of: reply.message, isLate: rpc.isLate), nowUs)
         if rpc.isFirst { strangers.observe(nowUs - rpc.sentUs) }
         meet(Contact(id: rpc.dst, endpoint: rpc.endpoint), rttUs: nowUs - rpc.sentUs, nowUs)
+        if case .busy(let retryMs) = reply.message { noteBusy(rpc.dst, retryMs: retryMs, nowUs) }
         switch rpc.purpose {
         case .lookup(let id):
             if let call = calls[id] { lookupStep(call, took: reply, in: payload, from: rpc, nowUs) }
@@ -69,8 +71,8 @@ extension DhtNode {
                 storeAnswered(
                     call, reply, in: payload, from: rpc, isOutdated: isRaised != call.hasRaisedSeq, nowUs)
             }
-        case .copy:
-            if !rpc.isLate { copyAnswered(reply.message, nowUs) }
+        case .copy(let key):
+            if !rpc.isLate { copyAnswered(key, reply.message, from: rpc, nowUs) }
         case .verify, .probe, .gift, .anyone:
             break
         }
@@ -78,7 +80,8 @@ extension DhtNode {
 
     private static func code(of message: MessageView, isLate: Bool) -> RpcCode {
         switch message {
-        case .busy, .error: .refused
+        case .busy: .busy
+        case .error: .refused
         case .stored(ok: false, _, _, _): .refused
         default: isLate ? .late : .ok
         }
@@ -162,7 +165,10 @@ extension DhtNode {
     private mutating func timedOut(_ rpc: PendingRpc, _ nowUs: UInt64) {
         countEnd(of: rpc, .timeout, nowUs)
         wait(rpc, .late, untilUs: max(rpc.sentUs + config.timeoutUs, nowUs + (nowUs - rpc.sentUs)))
-        noteFailure(of: rpc, weight: rpc.purpose == .probe ? 2 : 1, nowUs)
+        // A busy peer drops what was on its way when it said so; that is no silence.
+        if !busyPeers.said(rpc.dst, since: rpc.sentUs) {
+            noteFailure(of: rpc, weight: rpc.purpose == .probe ? 2 : 1, nowUs)
+        }
         tellOwner(of: rpc, .timeout, nowUs)
     }
 
@@ -186,7 +192,7 @@ extension DhtNode {
         stats.count(rpc.op, code)
         // That nobody is there yet is no failure of anyone's.
         let isExpected = code == .ok || code == .late || rpc.purpose == .anyone
-        guard config.tellsEveryRpc || !isExpected else { return }
+        guard tellsEveryRpc || !isExpected else { return }
         outbox.tell(.rpcEnded(rpc.op, peer: rpc.dst, code: code, elapsedUs: nowUs - rpc.sentUs))
     }
 
@@ -221,8 +227,8 @@ extension DhtNode {
             if let call = calls[id] { lookupStep(call, lost: rpc, code, nowUs) }
         case .store(let id, _):
             if let call = calls[id] { storeLost(call, rpc, code, nowUs) }
-        case .copy:
-            copyLost(rpc, nowUs)
+        case .copy(let key):
+            copyLost(key, rpc, nowUs)
         case .verify, .probe, .gift, .anyone:
             break
         }

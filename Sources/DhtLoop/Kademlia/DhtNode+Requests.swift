@@ -8,6 +8,7 @@ extension DhtNode {
     mutating func answer(
         _ request: EnvelopeView, in payload: UnsafeRawBufferPointer, _ link: Link, _ nowUs: UInt64
     ) {
+        if admission.isOn, !isAdmitted(request, link, nowUs) { return }
         noteSender(of: request, in: payload, nowUs)
         let start = outbox.bytes.count
         encoder.begin(&outbox.bytes, dst: request.src, rpc: request.rpc)

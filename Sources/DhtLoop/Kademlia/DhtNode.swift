@@ -2,7 +2,8 @@
 // RO:WHY   It owns no socket and no clock, so the daemon, the simulator and a test run the very same code.
 // RO:INVARIANTS  every pending RPC and every call with a deadline holds exactly one armed timer;
 //                after each event the outbox holds all there is to do.
-// RO:INTERACTS  DhtNode+Requests (peers ask), +Replies (peers answer), +Calls (we ask), +Puts, +Upkeep.
+// RO:INTERACTS  DhtNode+Requests (peers ask), +Admission (too much), +Replies (peers answer), +Busy (too much
+//                of ours), +Calls (we ask), +Puts, +Upkeep.
 // RO:METRICS  NodeStats
 // RO:TEST  Tests/DhtLoopTests/Kademlia/DhtNodeTests.swift
 
@@ -14,6 +15,8 @@ public struct DhtNode: ~Copyable {
     public let config: NodeConfig
     /// Names of overlay endpoints, shared with whoever drives the node.
     public let endpoints: EndpointTable
+    /// Whether each request of ours is told of when it ends, or only those that fail.
+    public var tellsEveryRpc = false
     /// What is to be done now.
     public var outbox = Outbox()
     public internal(set) var stats = NodeStats()
@@ -31,6 +34,10 @@ public struct DhtNode: ~Copyable {
     var decoder = EnvelopeDecoder()
     var nearest = ContactList()
     var upkeep = Upkeep()
+    var admission: AdmissionControl
+    var shedding = Shedding()
+    /// Peers that asked to be left alone for a while.
+    var busyPeers = BusyPeers()
     var replication = Replication()
     /// Round trips of first requests to a peer: what is to be expected of one that was never measured.
     var strangers = RecentRtts()
@@ -47,6 +54,8 @@ public struct DhtNode: ~Copyable {
         store = RecordStore(
             budgetBytes: config.memoryBudget - providerBudget, secret: generator.next(), nowUs: nowUs)
         providers = ProviderStore(budgetBytes: providerBudget, secret: generator.next())
+        admission = AdmissionControl(
+            perPeer: config.peerRequestsPerSecond, common: config.requestsPerSecond, secret: generator.next())
         rpcs = RpcTable(limit: config.maxRpcs)
         calls = CallTable(limit: config.maxCalls)
         wheel = TimerWheel(nowUs: nowUs)
@@ -99,7 +108,7 @@ public struct DhtNode: ~Copyable {
     private mutating func fire(_ token: TimerToken, _ nowUs: UInt64) {
         switch token.kind {
         case .rpc: rpcTimerFired(slot: token.slot, nowUs)
-        case .call: callDeadlinePassed(slot: token.slot, nowUs)
+        case .call: callTimerFired(slot: token.slot, nowUs)
         case .bootstrap: lookForPeers(nowUs)
         case .sweep: sweepStore(nowUs)
         case .tend: tend(nowUs)

@@ -231,6 +231,11 @@ public struct Lookup: Sendable {
         if let index = index(of: id) { _ = leave(index, as: .failed) }
     }
 
+    /// A peer that had failed may be asked after all.
+    mutating func revive(_ id: NodeID) {
+        if let index = index(of: id), peers[index].progress == .failed { peers[index].progress = .fresh }
+    }
+
     /// Ends the wait for a peer; false when nobody waited.
     private mutating func leave(_ index: Int, as progress: Progress) -> Bool {
         switch peers[index].progress {

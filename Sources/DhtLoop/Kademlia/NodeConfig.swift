@@ -1,6 +1,7 @@
 // RO:WHAT  NodeConfig: what a DhtNode is told at birth.
 // RO:WHY   The node reads no environment; the daemon, the simulator and tests fill this in.
-// RO:CONFIG  RON_DHT_K, _ALPHA, _TIMEOUT_MS, _DEADLINE_MS, _REPLICA, _TTL_SECS, _MAX_VALUE, _MEM_MAX, _NET
+// RO:CONFIG  RON_DHT_K, _ALPHA, _TIMEOUT_MS, _DEADLINE_MS, _REPLICA, _TTL_SECS, _MAX_VALUE, _MEM_MAX, _NET,
+//             _PEER_RPS, _GLOBAL_RPS
 
 /// Parameters of one node. The daemon clamps them before they get here.
 public struct NodeConfig: Sendable {
@@ -44,8 +45,9 @@ public struct NodeConfig: Sendable {
     /// Time between looks around, in microseconds: a lookup of the own id and of a random one.
     public var refreshUs: UInt64 = 600_000_000
 
-    /// Whether each request of ours is told of when it ends, or only those that fail.
-    public var tellsEveryRpc = false
+    /// Requests a second that one peer, and all together, may ask; 0 is no limit. `DhtNode.setRates` changes them.
+    public var peerRequestsPerSecond = 0
+    public var requestsPerSecond = 0
 
     public init(id: NodeID) { self.id = id }
 }

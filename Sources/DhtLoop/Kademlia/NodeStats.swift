@@ -28,10 +28,14 @@ public enum RpcCode: UInt8, CaseIterable, Sendable {
     case served
     /// A peer's request, answered with a refusal.
     case denied
+    /// A peer's request, answered with Busy: the peer is over its rate.
+    case shed
     /// Ours, answered.
     case ok
     /// Ours, refused by the peer.
     case refused
+    /// Ours, answered with Busy.
+    case busy
     /// Ours, the switch knows no such node.
     case unreachable
     /// Ours, not answered within the peer's working time-out.
@@ -59,6 +63,8 @@ public enum Rejection: Equatable, Hashable, Sendable {
     case badEndpoint
     /// A request this version does not know.
     case unsupported
+    /// A request over its sender's rate, who was told so often enough.
+    case overRate
 
     /// The metric label.
     public var label: String {
@@ -70,12 +76,13 @@ public enum Rejection: Equatable, Hashable, Sendable {
         case .strayReply: "stray_reply"
         case .badEndpoint: "bad_endpoint"
         case .unsupported: "unsupported"
+        case .overRate: "over_rate"
         }
     }
 
     /// Every reason there is, in a fixed order.
     public static let all: [Rejection] =
-        [.ownEcho, .wrongNet, .misrouted, .strayReply, .badEndpoint, .unsupported]
+        [.ownEcho, .wrongNet, .misrouted, .strayReply, .badEndpoint, .unsupported, .overRate]
         + WireError.allCases.map { .wire($0) }
 }
 

@@ -21,10 +21,13 @@ public struct Link: Equatable, Hashable, Sendable {
 
 /// Something to tell an operator.
 public enum NodeEvent: Equatable, Sendable {
-    /// A request of ours ended. Those that went well are told only when `NodeConfig.tellsEveryRpc` is set.
+    /// A request of ours ended. Those that went well are told only when `DhtNode.tellsEveryRpc` is set.
     case rpcEnded(RpcOp, peer: NodeID, code: RpcCode, elapsedUs: UInt64)
     /// The routing table is no longer empty, or is empty again.
     case hasPeers(Bool)
+    /// Requests were refused because their senders are over their rate: so many since this was last told, the
+    /// latest one over this link and from that peer.
+    case shedding(UInt64, peer: NodeID, link: Link)
     /// A leaving node has given away what it could; so many copies were taken.
     case handedOver(records: Int)
 }

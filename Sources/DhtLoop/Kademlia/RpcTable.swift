@@ -16,8 +16,8 @@ enum RpcPurpose: Equatable {
     case probe
     /// A record for a node that lacks it, or has an old one; nobody waits.
     case gift
-    /// A record for a node that should hold it.
-    case copy
+    /// The record of that key, for a node that should hold it.
+    case copy(Key)
     /// To whoever hears it at a bootstrap overlay.
     case anyone
 

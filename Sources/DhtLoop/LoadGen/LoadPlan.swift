@@ -113,6 +113,8 @@ public struct LoadTally: Equatable, Sendable {
     public internal(set) var lost: UInt64 = 0
     /// Of those answered: with Busy, Error, Unreachable, or a Stored that says no.
     public internal(set) var refused: UInt64 = 0
+    /// Of those refused: with Busy.
+    public internal(set) var busy: UInt64 = 0
     /// Of those answered: gets without a value.
     public internal(set) var notFound: UInt64 = 0
     /// Contacts in the answers.

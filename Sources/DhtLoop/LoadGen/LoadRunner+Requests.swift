@@ -112,6 +112,9 @@ extension LoadRunner {
             (.relay, .busy):
             break
         case (.get, .nodes): tally.notFound += 1
+        case (_, .busy):
+            tally.refused += 1
+            tally.busy += 1
         default: tally.refused += 1
         }
     }

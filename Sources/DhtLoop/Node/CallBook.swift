@@ -18,6 +18,14 @@ struct CallBook {
         case compareAndPut(UInt64, PendingWrite)
         case compareAndDelete(UInt64)
 
+        /// Whether it changes what the network holds.
+        var isWrite: Bool {
+            switch self {
+            case .put, .delete, .provide, .compareAndPut, .compareAndDelete: true
+            case .get, .find, .explain, .ping: false
+            }
+        }
+
         /// The word for it in JSON.
         var label: String {
             switch self {

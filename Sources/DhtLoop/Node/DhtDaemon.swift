@@ -21,6 +21,7 @@ public final class DhtDaemon: SignalOwner {
     private let manager: ServiceManager
     private var signals: SignalSource?
     private var host: NodeHost!
+    private var wasCutShort = false
 
     /// Runs a node until a signal ends it. `source` is where `config` was read from, and is read again on SIGHUP.
     public static func run(_ config: Config, source: ConfigSource, build: BuildInfo) -> ExitCode {
@@ -33,7 +34,7 @@ public final class DhtDaemon: SignalOwner {
             let daemon = try DhtDaemon(config, source: source, build: build, output: output, log: log)
             try daemon.open(build)
             daemon.serve()
-            return .ok
+            return daemon.wasCutShort ? .failed : .ok
         } catch {
             log.error(error.event, metadata: error.metadata)
             return error.exitCode
@@ -88,6 +89,7 @@ public final class DhtDaemon: SignalOwner {
         let left = service.unfinished
         signals?.stop()
         service.admin?.stop()
+        service.canary.stop()
         host.shutDown()
         host.overlay?.shutDown()
         manager.stop()
@@ -117,20 +119,33 @@ public final class DhtDaemon: SignalOwner {
     }
 
     private func startNode(_ overlay: OverlaySwitch?, _ endpoints: EndpointTable) {
-        resolver.trust(config.bootstrap)
         loop.resolver = resolver
         host = NodeHost(
             config: NodeConfig(config), endpoints: endpoints, loop: loop, overlay: overlay,
             callOwner: service, log: log, seed: Self.systemRandom())
         service.host = host
+        service.canary = Canary(loop: loop, network: service, log: log, seed: Self.systemRandom())
         var policy = PoolPolicy()
         policy.connectTimeoutUs = UInt64(config.timeoutMs) * 1000
         policy.fastOpen = config.fastOpen
         host.start(
-            bootstrap: config.bootstrap.compactMap { endpoints.intern($0) },
             embeddedAt: overlay?.address.flatMap { endpoints.intern($0.description) },
             advertised: config.advertise.flatMap { endpoints.intern($0) }, policy: policy,
             seed: Self.systemRandom())
+        apply(config)
+    }
+
+    /// Puts in force what can change while the node runs.
+    private func apply(_ config: Config) {
+        if (config.peerRps, config.globalRps) != (service.config.peerRps, service.config.globalRps) {
+            host.setRates(perPeer: config.peerRps, common: config.globalRps)
+        }
+        service.config = config
+        output.leastLevel = config.log.level
+        host.tellsEveryRpc = config.log.level <= .debug
+        resolver.trust(config.bootstrap)
+        host.setBootstrap(config.bootstrap)
+        if !service.isStopping { service.canary.setPace(seconds: config.canarySeconds) }
     }
 
     private func sayListening(_ admin: AdminServer, _ overlay: OverlaySwitch?) {
@@ -147,6 +162,7 @@ public final class DhtDaemon: SignalOwner {
         let name = signal == SIGTERM ? "SIGTERM" : "SIGINT"
         guard !service.isStopping else {
             log.warning("stopping", metadata: ["cause": .string("second \(name): at once")])
+            wasCutShort = service.unfinished > 0
             return loop.stop()
         }
         let withinMs = service.config.drainMs
@@ -177,8 +193,7 @@ public final class DhtDaemon: SignalOwner {
         for change in ConfigChange.between(config, fresh) where !change.isLive {
             log.warning("needs_restart", metadata: change.logFields)
         }
-        service.config = fresh
-        output.leastLevel = fresh.log.level
+        apply(fresh)
         do throws(StartError) {
             service.admin?.token = try readToken()
         } catch {
@@ -204,7 +219,7 @@ extension NodeConfig {
         deadlineUs = UInt64(config.deadlineMs) * 1000
         ttlSeconds = UInt64(config.ttlSeconds)
         maxValueBytes = config.maxValueBytes
+        (peerRequestsPerSecond, requestsPerSecond) = (config.peerRps, config.globalRps)
         memoryBudget = config.memoryBytes
-        tellsEveryRpc = config.log.level <= .debug
     }
 }

@@ -35,6 +35,8 @@ public final class NodeHost: PoolOwner {
     private let callOwner: CallOwner
     private var tickets: [CallID: UInt64] = [:]
     private var lostLinks: [EndpointID] = []
+    private var names: BootstrapList!
+    private var watch: PeerWatch!
     private var bootstrap: [EndpointID] = []
     private var advertised: EndpointID?
 
@@ -51,37 +53,50 @@ public final class NodeHost: PoolOwner {
         ticker.host = self
     }
 
-    /// Attaches the node to its overlays and begins to look for peers.
+    /// Makes the node ready for its overlays; `setBootstrap` names them.
     ///
     /// - Parameters:
-    ///   - bootstrap: endpoints to stay attached to, the first that answers being home unless a switch is embedded.
     ///   - embeddedAt: the embedded switch's own endpoint.
     ///   - advertised: what others are told instead of home.
     public func start(
-        bootstrap: [EndpointID], embeddedAt: EndpointID?, advertised: EndpointID?, policy: PoolPolicy,
-        seed: UInt64
+        embeddedAt: EndpointID?, advertised: EndpointID?, policy: PoolPolicy, seed: UInt64
     ) {
         pool = SessionPool(loop: loop, endpoints: endpoints, owner: self, policy: policy, seed: seed)
-        self.bootstrap = bootstrap
+        names = BootstrapList(loop: loop, endpoints: endpoints, owner: self, seed: seed)
+        watch = PeerWatch(loop: loop, host: self)
+        names.own = [embeddedAt, advertised].compactMap { $0 }
         self.advertised = advertised
-        node.setBootstrap(bootstrap)
         if let embeddedAt {
             node.setHome(embeddedAt, advertised: advertised ?? embeddedAt)
             overlay?.attachLocal(id: node.config.id, port: LocalNodePort(host: self))
         }
-        for endpoint in bootstrap { pool.keep(endpoint) }
         ticker.scheduleCollection(atUs: loop.nowUs + Self.collectUs)
         settle()
     }
 
+    /// Stays attached to these overlays, `host:port` each, and to none of those before; the first that answers is
+    /// home unless a switch is embedded. Contacts are kept.
+    public func setBootstrap(_ entries: [String]) { names.set(entries) }
+
     /// Ends all sessions.
     public func shutDown() {
+        names.stop()
+        watch.stop()
         pool.shutDown()
         loop.detach(ticker)
     }
 
+    /// Changes the rates of requests that are answered; 0 is no limit.
+    public func setRates(perPeer: Int, common: Int) { node.setRates(perPeer: perPeer, common: common) }
+
     /// Bootstrap overlays whose session is open.
     public var bootstrapUp: Int { bootstrap.count { pool.isOpen($0) } }
+
+    /// Whether the log is told of each request, or only of those that fail.
+    public var tellsEveryRpc: Bool {
+        get { node.tellsEveryRpc }
+        set { node.tellsEveryRpc = newValue }
+    }
 
     // MARK: - Calls
 
@@ -126,11 +141,45 @@ public final class NodeHost: PoolOwner {
         return true
     }
 
+    // MARK: - Signs of life
+
+    /// When the contact that was heard last was heard; nil without a contact.
+    var lastHeardUs: UInt64? { newestContact?.state.lastSeenUs }
+
+    /// Asks the contact that was heard last, and those near it, for a sign of life; nobody hears what came of it,
+    /// but the routing table.
+    func askForSign() {
+        guard let contact = newestContact else { return }
+        _ = node.ping(contact.id, nowUs: loop.nowUs)
+        settle()
+    }
+
+    private var newestContact: (id: NodeID, state: PeerState)? {
+        var newest: (id: NodeID, state: PeerState)?
+        for bucket in node.table.buckets {
+            for (id, state) in zip(bucket.ids, bucket.states)
+            where state.lastSeenUs >= newest?.state.lastSeenUs ?? 0 {
+                newest = (id, state)
+            }
+        }
+        return newest
+    }
+
+    /// A random key that some contact is nearer to than this node, when there is a contact.
+    func keyElsewhere(using generator: inout SeededGenerator) -> Key {
+        let (own, key) = (node.config.id, Key.random(using: &generator))
+        let contacts = node.table.buckets.flatMap(\.ids)
+        let isElsewhere = contacts.contains { $0.distance(to: key) < own.distance(to: key) }
+        guard !isElsewhere, let near = contacts.randomElement(using: &generator) else { return key }
+        return near.random(
+            sharingPrefix: min(near.distance(to: own).leadingZeroBitCount + 1, 255), using: &generator)
+    }
+
     // MARK: - Sessions before they are needed
 
     /// Wants open sessions to these, the most wanted first, and no longer to those of the call before
     /// (`SessionPool.keepWarm`).
-    private func keepWarm(_ wanted: [EndpointID]) { pool.keepWarm(wanted.filter { !isEmbedded($0) }) }
+    func keepWarm(_ wanted: [EndpointID]) { pool.keepWarm(wanted.filter { !isEmbedded($0) }) }
 
     /// Opens a session to `endpoint` on the guess that it will be needed (`SessionPool.dialAhead`).
     public func dialAhead(_ endpoint: EndpointID) {
@@ -146,7 +195,8 @@ public final class NodeHost: PoolOwner {
         log.log(
             level: sessionLevel(endpoint), "overlay_up",
             metadata: ["peer": .string(endpoints.text(endpoint))])
-        if overlay == nil, !pool.isOpen(node.home), bootstrap.contains(endpoint) { moveHome(to: endpoint) }
+        names.opened(endpoint)
+        if needsHome, bootstrap.contains(endpoint) { moveHome(to: endpoint) }
         node.linkUp(endpoint, nowUs: nowUs)
         settle()
     }
@@ -161,9 +211,7 @@ public final class NodeHost: PoolOwner {
         log.log(
             level: sessionLevel(endpoint), "overlay_down",
             metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
-        if endpoint == node.home, let other = bootstrap.first(where: { pool.isOpen($0) }) {
-            moveHome(to: other)
-        }
+        if needsHome, let other = bootstrap.first(where: { pool.isOpen($0) }) { moveHome(to: other) }
         if !reason.isDisuse { lost(endpoint, wasOpen: reason != .evicted, nowUs) }
     }
 
@@ -192,8 +240,14 @@ public final class NodeHost: PoolOwner {
     }
 
     private func lost(_ endpoint: EndpointID, wasOpen: Bool, _ nowUs: UInt64) {
+        names.failed(endpoint)
         node.linkDown(endpoint, wasOpen: wasOpen, nowUs: nowUs)
         settle()
+    }
+
+    /// Whether the overlay that others are told is none of ours, or is down.
+    private var needsHome: Bool {
+        overlay == nil && !(bootstrap.contains(node.home) && pool.isOpen(node.home))
     }
 
     private func moveHome(to endpoint: EndpointID) {
@@ -258,6 +312,14 @@ public final class NodeHost: PoolOwner {
         switch event {
         case .hasPeers(true): log.info("has_peers", metadata: ["op": "pong"])
         case .hasPeers(false): log.warning("alone", metadata: ["cause": "every contact was lost"])
+        case .shedding(let requests, let peer, let link):
+            log.warning(
+                "shedding",
+                metadata: [
+                    "cause": "requests over RON_DHT_PEER_RPS or RON_DHT_GLOBAL_RPS",
+                    "peer": .string(peer.description), "requests": .stringConvertible(requests),
+                    "overlay": .string(endpoints.text(link.endpoint)),
+                ])
         case .handedOver(let records):
             log.info("handed_over", metadata: ["records": .stringConvertible(records)])
         case .rpcEnded(let op, let peer, let code, let elapsedUs):
@@ -276,6 +338,26 @@ public final class NodeHost: PoolOwner {
         guard endpoints.count > Self.collectAbove else { return }
         let used = node.endpointsInUse()
         endpoints.collect { used.contains($0) || pool.uses($0) }
+    }
+}
+
+extension NodeHost: BootstrapOwner {
+    func bootstrapChanged() {
+        let (before, now) = (bootstrap, names.attached)
+        bootstrap = now
+        node.setBootstrap(now)
+        for endpoint in before where !now.contains(endpoint) { pool.release(endpoint) }
+        for endpoint in now where !before.contains(endpoint) {
+            pool.keep(endpoint)
+            // Open already, for another reason: nobody was asked yet who else is there.
+            if pool.isOpen(endpoint) { node.linkUp(endpoint, nowUs: loop.nowUs) }
+        }
+        if needsHome, let open = now.first(where: { pool.isOpen($0) }) { moveHome(to: open) }
+        settle()
+    }
+
+    func bootstrapUnresolved(_ entry: String) {
+        log.warning("dial_failed", metadata: ["peer": .string(entry), "cause": "no_address"])
     }
 }
 

@@ -7,93 +7,63 @@ extension NodeService {
     // MARK: - Starting
 
     func startPut(_ request: PutRequest, ticket: AdminTicket, nowUs: UInt64) {
-        if let refusal = refusal(ofWrite: true) { return refusePut(ticket, refusal) }
         let write = PendingWrite(value: Array(request.value), ttlSeconds: request.ttlSeconds)
         if let expected = request.ifMatch {
-            return check(request.key, is: expected, then: .compareAndPut(expected, write), ticket)
+            return check(request.key, .compareAndPut(expected, write), ticket)
         }
-        if !begin(.put, request.key, ticket, { putNow(request.key, write, ticket) }) {
-            refusePut(ticket, .busy(retryAfterSeconds: 1))
-        }
+        start(.put, request.key, ticket) { putNow(request.key, write, ticket) }
     }
 
     func startDelete(_ key: Key, ifMatch: UInt64?, ticket: AdminTicket, nowUs: UInt64) {
-        if let refusal = refusal(ofWrite: true) { return refusePut(ticket, refusal) }
-        if let ifMatch { return check(key, is: ifMatch, then: .compareAndDelete(ifMatch), ticket) }
-        if !begin(.delete, key, ticket, { deleteNow(key, ticket) }) {
-            refusePut(ticket, .busy(retryAfterSeconds: 1))
-        }
+        if let ifMatch { return check(key, .compareAndDelete(ifMatch), ticket) }
+        start(.delete, key, ticket) { deleteNow(key, ticket) }
     }
 
     func startGet(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
-        if let refusal = refusal(ofWrite: false) {
-            admin?.complete(ticket, GetOutcome.refused(refusal), nowUs: nowUs)
-            return
-        }
-        if begin(.get, key, ticket, { host.get(key, ticket: ticket.rawValue) }) { return }
-        admin?.complete(ticket, GetOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
+        start(.get, key, ticket) { host.get(key, ticket: ticket.rawValue) }
     }
 
     func startProvide(_ request: ProvideRequest, ticket: AdminTicket, nowUs: UInt64) {
-        if let refusal = refusal(ofWrite: true) {
-            admin?.complete(ticket, ProvideOutcome.refused(refusal), nowUs: nowUs)
-            return
-        }
-        let ttl = request.ttlSeconds ?? Tuning.providerTtlSeconds
-        let started = begin(.provide, request.key, ticket) {
+        start(.provide, request.key, ticket) {
             host.provide(
-                request.key, node: Array(request.node.utf8), ttlSeconds: ttl, ticket: ticket.rawValue)
+                request.key, node: Array(request.node.utf8),
+                ttlSeconds: request.ttlSeconds ?? Tuning.providerTtlSeconds, ticket: ticket.rawValue)
         }
-        if started { return }
-        admin?.complete(ticket, ProvideOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
     }
 
     func startFindProviders(_ key: Key, limit: Int, ticket: AdminTicket, nowUs: UInt64) {
-        if let refusal = refusal(ofWrite: false) {
-            admin?.complete(ticket, ProvidersOutcome.refused(refusal), nowUs: nowUs)
-            return
-        }
-        let started = begin(.find, key, ticket) {
-            host.findProviders(key, limit: limit, ticket: ticket.rawValue)
-        }
-        if started { return }
-        admin?.complete(ticket, ProvidersOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
+        start(.find, key, ticket) { host.findProviders(key, limit: limit, ticket: ticket.rawValue) }
     }
 
     func startExplain(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
-        if let refusal = refusal(ofWrite: false) {
-            admin?.complete(ticket, ExplainOutcome.refused(refusal), nowUs: nowUs)
-            return
-        }
-        let started = begin(.explain, key, ticket) {
-            host.get(key, isExplained: true, ticket: ticket.rawValue)
-        }
-        if started { return }
-        admin?.complete(ticket, ExplainOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
+        start(.explain, key, ticket) { host.get(key, isExplained: true, ticket: ticket.rawValue) }
     }
 
     func startPing(_ id: NodeID, ticket: AdminTicket, nowUs: UInt64) {
-        if let refusal = refusal(ofWrite: false) {
-            admin?.complete(ticket, PingOutcome.refused(refusal), nowUs: nowUs)
-            return
-        }
-        if begin(.ping, id, ticket, { host.ping(id, ticket: ticket.rawValue) }) { return }
-        admin?.complete(ticket, PingOutcome.refused(.busy(retryAfterSeconds: 1)), nowUs: nowUs)
+        start(.ping, id, ticket) { host.ping(id, ticket: ticket.rawValue) }
     }
 
-    private func refusePut(_ ticket: AdminTicket, _ refusal: CallRefusal) {
-        admin?.complete(ticket, PutOutcome.refused(refusal), nowUs: loop.nowUs)
+    /// Starts a call with `begin`, or says why it is not taken.
+    private func start(
+        _ kind: CallBook.Kind, _ key: Key, _ ticket: AdminTicket, _ begin: () -> Bool
+    ) {
+        if let refusal = refusal(ofWrite: kind.isWrite) { return complete(ticket, .refused(refusal)) }
+        enter(kind, key, ticket, begin)
     }
 
-    /// Starts a call and keeps book of it; false when the node takes no more.
-    private func begin(
-        _ kind: CallBook.Kind, _ key: Key, _ ticket: AdminTicket, _ start: () -> Bool
-    ) -> Bool {
+    /// Keeps book of a call that `begin` starts; it returns false when the node takes no more.
+    private func enter(
+        _ kind: CallBook.Kind, _ key: Key, _ ticket: AdminTicket, _ begin: () -> Bool
+    ) {
         // A call may end within its start.
         calls.began(ticket.rawValue, kind, key)
-        if start() { return true }
+        if begin() { return }
         calls.refused(ticket.rawValue)
-        return false
+        complete(ticket, .refused(.busy(retryAfterSeconds: 1)))
+    }
+
+    private func complete(_ ticket: AdminTicket, _ outcome: CallOutcome) {
+        admin?.complete(ticket, outcome, nowUs: loop.nowUs)
     }
 
     private func putNow(_ key: Key, _ write: PendingWrite, _ ticket: AdminTicket) -> Bool {
@@ -110,33 +80,25 @@ extension NodeService {
 
     /// Reads the newest of a quorum of copies first: the write goes on only over the version it expects. Best
     /// effort, and no consensus: two writers that read the same version at one time may both go on.
-    private func check(_ key: Key, is expected: UInt64, then kind: CallBook.Kind, _ ticket: AdminTicket) {
-        let started = begin(kind, key, ticket) {
-            host.get(key, quorum: config.replica, ticket: ticket.rawValue)
-        }
-        if !started { refusePut(ticket, .busy(retryAfterSeconds: 1)) }
+    private func check(_ key: Key, _ kind: CallBook.Kind, _ ticket: AdminTicket) {
+        start(kind, key, ticket) { host.get(key, quorum: config.replica, ticket: ticket.rawValue) }
     }
 
     /// The read before a conditional write has ended.
     private func checked(
         _ call: CallBook.Call, _ expected: UInt64, _ result: GetResult, _ ticket: AdminTicket
     ) {
-        guard case .found(_, let seq, _) = result.outcome, seq == expected else {
+        var current: UInt64?
+        if case .found(_, let seq, _) = result.outcome { current = seq }
+        guard current == expected else {
             end(ticket, outcome: "conflict", hops: result.hops, elapsedUs: result.elapsedUs)
-            if case .found(_, let seq, _) = result.outcome {
-                admin?.complete(ticket, PutOutcome.conflict(currentSeq: seq), nowUs: loop.nowUs)
-            } else {
-                admin?.complete(ticket, PutOutcome.conflict(currentSeq: nil), nowUs: loop.nowUs)
-            }
-            return
+            return complete(ticket, .conflict(currentSeq: current))
         }
-        let started: Bool
-        switch call.kind {
-        case .compareAndPut(_, let write):
-            started = begin(.put, call.key, ticket) { putNow(call.key, write, ticket) }
-        default: started = begin(.delete, call.key, ticket) { deleteNow(call.key, ticket) }
+        if case .compareAndPut(_, let write) = call.kind {
+            enter(.put, call.key, ticket) { putNow(call.key, write, ticket) }
+        } else {
+            enter(.delete, call.key, ticket) { deleteNow(call.key, ticket) }
         }
-        if !started { refusePut(ticket, .busy(retryAfterSeconds: 1)) }
     }
 
     // MARK: - Ending
@@ -166,14 +128,13 @@ extension NodeService {
         if call.kind == .provide {
             let report = ProvideReport(
                 acks: result.acks, wanted: result.wanted, ttlSeconds: result.ttlSeconds, failures: failures)
-            admin?.complete(ticket, ProvideOutcome.done(report), nowUs: loop.nowUs)
-            return
+            return complete(ticket, .provided(report))
         }
         let report = PutReport(
             acks: result.acks, wanted: result.wanted, ttlSeconds: result.ttlSeconds,
             expiresAtSeconds: Clock.realtimeSeconds() + result.ttlSeconds, hops: result.hops,
             elapsedUs: result.elapsedUs, failures: failures)
-        admin?.complete(ticket, PutOutcome.done(report), nowUs: loop.nowUs)
+        complete(ticket, .stored(report))
     }
 
     private func getEnded(_ call: CallBook.Call, _ ticket: AdminTicket, _ result: GetResult) {
@@ -192,10 +153,10 @@ extension NodeService {
         case .found(let value, let seq, let ttlSeconds):
             value.withUnsafeBytes { bytes in
                 let found = FoundValue(bytes: bytes, seq: seq, ttlSeconds: ttlSeconds)
-                admin?.complete(ticket, GetOutcome.found(found, search), nowUs: loop.nowUs)
+                complete(ticket, .found(found, search))
             }
-        case .notFound: admin?.complete(ticket, GetOutcome.notFound(search), nowUs: loop.nowUs)
-        case .timedOut: admin?.complete(ticket, GetOutcome.timedOut(search), nowUs: loop.nowUs)
+        case .notFound: complete(ticket, .notFound(search))
+        case .timedOut: complete(ticket, .timedOut(search))
         }
     }
 
@@ -209,7 +170,7 @@ extension NodeService {
         let report = ExplainReport(
             outcome: result.outcome.label, steps: steps,
             search: SearchReport(hops: result.hops, elapsedUs: result.elapsedUs))
-        admin?.complete(ticket, ExplainOutcome.done(report), nowUs: loop.nowUs)
+        complete(ticket, .explained(report))
     }
 
     private func pingEnded(_ ticket: AdminTicket, _ result: PingResult) {
@@ -221,7 +182,7 @@ extension NodeService {
             case .timedOut: ("timed_out", .timedOut)
             }
         end(ticket, outcome: word, hops: result.hops, elapsedUs: result.elapsedUs)
-        admin?.complete(ticket, outcome, nowUs: loop.nowUs)
+        complete(ticket, .pinged(outcome))
     }
 
     private func providersEnded(_ ticket: AdminTicket, _ result: ProvidersResult) {
@@ -231,7 +192,7 @@ extension NodeService {
             providers: result.providers.map { String(decoding: $0.node, as: UTF8.self) },
             isComplete: result.isComplete,
             search: SearchReport(hops: result.hops, elapsedUs: result.elapsedUs))
-        admin?.complete(ticket, ProvidersOutcome.done(report), nowUs: loop.nowUs)
+        complete(ticket, .providers(report))
     }
 }
 

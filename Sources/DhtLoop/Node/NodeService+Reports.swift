@@ -22,6 +22,8 @@ extension NodeService {
         metrics.recordMemoryMaxBytes = host.node.config.memoryBudget
         metrics.txQueueDepth = deepestQueue
         metrics.ready = readiness.isReady
+        metrics.canaries[CanaryOutcome.ok.rawValue] = canary.oks
+        metrics.canaries[CanaryOutcome.failed.rawValue] = canary.failures
         return metrics
     }
 

@@ -16,6 +16,8 @@ final class NodeService: CallOwner, NodeBackend, DrainOwner {
     var admin: AdminServer?
     var calls = CallBook()
     private(set) lazy var drain = Drain(loop: loop, owner: self)
+    /// Set by the daemon before the loop runs.
+    var canary: Canary!
     /// No new call is taken, and what balances load shall look elsewhere.
     private(set) var isStopping = false
 
@@ -29,6 +31,7 @@ final class NodeService: CallOwner, NodeBackend, DrainOwner {
     /// Is not ready from here on, lets calls finish for at most `withinUs`, then stops the loop.
     func beginStopping(withinUs: UInt64) {
         isStopping = true
+        canary.setPace(seconds: 0)
         drain.begin(withinUs: withinUs)
     }
 
@@ -43,30 +46,54 @@ final class NodeService: CallOwner, NodeBackend, DrainOwner {
         let peers = host.bootstrapUp + (host.overlay?.openSessions ?? 0)
         let entries = host.node.table.count
         let depth = deepestQueue
-        return ReadinessReport(gates: [
+        let silentUs = host.lastHeardUs.map { loop.nowUs - min(loop.nowUs, $0) }
+        let gates = [
             ReadinessReport.Gate("listeners_bound", isOpen: admin != nil && !isStopping),
             ReadinessReport.Gate(
-                "routing_ready", isOpen: peers >= config.readyPeers && entries >= config.readyEntries,
+                "routing_ready",
+                isOpen: peers >= config.readyPeers && entries >= config.readyEntries
+                    && silentUs ?? 0 < PeerWatch.isolatedAfterUs,
                 numbers: [
                     ("peers", peers), ("peers_wanted", config.readyPeers), ("entries", entries),
                     ("entries_wanted", config.readyEntries),
-                ]),
+                ] + (silentUs.map { [("heard_ago_secs", Int($0 / 1_000_000))] } ?? [])),
             ReadinessReport.Gate(
                 "queues_ok", isOpen: depth <= config.txWatermark,
                 numbers: [("tx_depth", depth), ("tx_watermark", config.txWatermark)]),
-        ])
+        ]
+        return ReadinessReport(gates: gates + (canary.gate.map { [$0] } ?? []))
     }
 
     /// Frames that wait in the longest queue.
     var deepestQueue: Int { max(host.pool.txDepthMax, host.overlay?.txDepthMax ?? 0) }
 
     override func callEnded(_ ticket: UInt64, _ result: CallResult) {
+        if ticket == Self.canaryTicket { return canary.ended(result) }
         ended(AdminTicket(rawValue: ticket), result)
     }
+
+    /// The canary's calls are nobody else's: the admin port has no exchange of that name.
+    private static let canaryTicket = UInt64.max
 
     /// Why no call is taken now; nil when one is.
     func refusal(ofWrite isWrite: Bool) -> CallRefusal? {
         if isStopping { return .stopping }
         return isWrite && !readiness.isReady ? .notReady(retryAfterSeconds: 1) : nil
     }
+}
+
+extension NodeService: CanaryNetwork {
+    func canaryKey(using generator: inout SeededGenerator) -> Key {
+        host.keyElsewhere(using: &generator)
+    }
+
+    func putCanary(_ key: Key, _ value: [UInt8]) -> Bool {
+        // It need not outlive the longest put and the longest get after it.
+        let seconds = 2 * UInt64(config.deadlineMs) / 1000 + 10
+        return host.put(
+            key, value: value, seq: Clock.realtimeUs(),
+            ttlSeconds: seconds, ticket: Self.canaryTicket)
+    }
+
+    func readCanary(_ key: Key) -> Bool { host.get(key, quorum: 2, ticket: Self.canaryTicket) }
 }

@@ -5,6 +5,11 @@
 // RO:SECURITY  labels are never an address, a key or the text of an error.
 // RO:TEST  Tests/DhtLoopTests/Telemetry/MetricsPageTests.swift
 
+/// How a canary ended.
+public enum CanaryOutcome: String, CaseIterable, Sendable {
+    case ok, failed
+}
+
 /// One scrape of a node. Counters only grow; histograms are in seconds or hops.
 public struct DhtMetrics: Sendable {
     // Calls.
@@ -16,6 +21,8 @@ public struct DhtMetrics: Sendable {
     public var errors = LabelledCounters(label: "kind", values: Self.errorKinds)
     public var lookups: UInt64 = 0
     public var provides: UInt64 = 0
+    /// Values put and read back by the node itself, by how that ended.
+    public var canaries = LabelledCounters(label: "outcome", values: CanaryOutcome.allCases.map(\.rawValue))
     // Traffic.
     /// By operation asked and how it ended.
     public var rpcs = LabelledCounters(labels: "op", Self.operations, "code", Self.rpcCodes)
@@ -86,6 +93,7 @@ public struct DhtMetrics: Sendable {
         page.counters("dht_error_total", "Calls that did not end well, by kind.", errors)
         page.counter("dht_lookups_total", "Iterative lookups finished.", lookups)
         page.counter("dht_provides_total", "Provider records taken from callers.", provides)
+        page.counters("dht_canary_total", "Values that the node put and read back itself.", canaries)
         page.histogram("dht_get_latency_seconds", "Time from a get to its answer.", getLatency)
         page.histogram("dht_put_latency_seconds", "Time from a put to its answer.", putLatency)
         page.histogram("dht_lookup_latency_seconds", "Time of one iterative lookup.", lookupLatency)

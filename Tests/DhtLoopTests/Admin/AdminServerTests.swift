@@ -117,7 +117,7 @@ struct AdminServerValueTests {
     @Test("a put hands over key, value and ttl, and tells what became of it")
     func put() throws {
         let port = try TestPort()
-        port.answerAtOnce(.done(.fake(acks: 3)))
+        port.answerAtOnce(.stored(.fake(acks: 3)))
         let value: [UInt8] = [0, 255, 10, 13]
         let response = try port.ask("PUT", "/dht/kv/greeting?ttl_secs=60", body: value)
         let key = KeyText.key("greeting")
@@ -132,11 +132,11 @@ struct AdminServerValueTests {
     func partialPut() throws {
         let port = try TestPort()
         let failure = PutReport.Failure(peer: Self.peer, cause: "timeout")
-        port.answerAtOnce(.done(.fake(acks: 2, failures: [failure])))
+        port.answerAtOnce(.stored(.fake(acks: 2, failures: [failure])))
         let partial = try port.ask("PUT", "/dht/kv/a", body: [1])
         #expect(partial.status == 202)
         #expect(partial.text.contains(#""failed":[{"peer":"\#(Self.peer)","cause":"timeout"}]"#))
-        port.answerAtOnce(.done(.fake(acks: 0, failures: [failure])))
+        port.answerAtOnce(.stored(.fake(acks: 0, failures: [failure])))
         let none = try port.ask("PUT", "/dht/kv/a", body: [1])
         #expect(none.status == 503 && none.headers["retry-after"] == "1")
         #expect(none.text.hasPrefix(#"{"error":"nobody stored the value""#))
@@ -182,7 +182,7 @@ struct AdminServerValueTests {
     @Test("an empty value is found and is not the same as none")
     func emptyValue() throws {
         let port = try TestPort()
-        port.answerAtOnce(.done(.fake(acks: 1, wanted: 1)))
+        port.answerAtOnce(.stored(.fake(acks: 1, wanted: 1)))
         #expect(try port.ask("PUT", "/dht/kv/a", body: []).status == 200)
         #expect(try port.ask("PUT", "/dht/kv/a").status == 200)
         #expect(port.node.puts.map(\.value) == [[], []])
@@ -210,7 +210,7 @@ struct AdminServerValueTests {
     @Test("not found, timed out and refused are told apart")
     func misses() throws {
         let port = try TestPort()
-        let outcomes: [(GetOutcome, Int, String)] = [
+        let outcomes: [(CallOutcome, Int, String)] = [
             (.notFound(.fake), 404, "not found"), (.timedOut(.fake), 504, "timed out"),
             (.refused(.busy(retryAfterSeconds: 3)), 503, "busy"),
             (.refused(.notReady(retryAfterSeconds: 4)), 503, "not ready"),
@@ -239,7 +239,7 @@ struct AdminServerValueTests {
     @Test("a value at the limit is taken, one byte more is 413 with the limit", arguments: [1, 100, 65_536])
     func valueLimit(limit: Int) throws {
         let port = try TestPort(maxValueBytes: limit)
-        port.answerAtOnce(.done(.fake(acks: 3)))
+        port.answerAtOnce(.stored(.fake(acks: 3)))
         let value = (0..<limit).map { UInt8(truncatingIfNeeded: $0) }
         #expect(try port.ask("PUT", "/dht/kv/a", body: value).status == 200)
         #expect(port.node.puts.first?.value == value)
@@ -251,7 +251,7 @@ struct AdminServerValueTests {
     @Test("a body of unknown length is limited as it comes")
     func chunkedBody() throws {
         let port = try TestPort(maxValueBytes: 8)
-        port.answerAtOnce(.done(.fake(acks: 3)))
+        port.answerAtOnce(.stored(.fake(acks: 3)))
         let head = "PUT /dht/kv/a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
         let client = try port.client()
         client.send(head + "3\r\nabc\r\n5\r\ndefgh\r\n0\r\n\r\n")

@@ -265,27 +265,7 @@ final class TestPort {
     }
 
     /// Answers every call from within it.
-    func answerAtOnce(_ outcome: PutOutcome) {
-        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
-    }
-
-    func answerAtOnce(_ outcome: GetOutcome) {
-        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
-    }
-
-    func answerAtOnce(_ outcome: ProvideOutcome) {
-        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
-    }
-
-    func answerAtOnce(_ outcome: ProvidersOutcome) {
-        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
-    }
-
-    func answerAtOnce(_ outcome: PingOutcome) {
-        node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
-    }
-
-    func answerAtOnce(_ outcome: ExplainOutcome) {
+    func answerAtOnce(_ outcome: CallOutcome) {
         node.onCall = { [unowned self] in server.complete($0, outcome, nowUs: loop.nowUs) }
     }
 

@@ -50,7 +50,7 @@ struct NodeRouteTests {
         let step = ExplainReport.Step(
             peer: FakeNode.peer, endpoint: "h:1", hop: 1, askedAtUs: 500, rttUs: nil, answer: "timeout",
             contacts: 0)
-        port.answerAtOnce(.done(ExplainReport(outcome: "not_found", steps: [step], search: .fake)))
+        port.answerAtOnce(.explained(ExplainReport(outcome: "not_found", steps: [step], search: .fake)))
         let response = try port.ask("GET", "/dht/explain/a")
         let distance = FakeNode.peer.distance(to: KeyText.key("a"))
         #expect(response.status == 200)
@@ -66,13 +66,13 @@ struct NodeRouteTests {
     @Test("ping is 200 with the round trip, 404 for a stranger, 504 for silence, 400 for no id")
     func ping() throws {
         let port = try TestPort()
-        port.answerAtOnce(PingOutcome.answered(endpoint: "h:1", rttUs: 1500))
+        port.answerAtOnce(.pinged(.answered(endpoint: "h:1", rttUs: 1500)))
         #expect(
             try port.ask("GET", "/dht/ping/\(FakeNode.peer)").text
                 == #"{"id":"\#(FakeNode.peer)","endpoint":"h:1","rtt_ms":1.5}"# + "\n")
-        port.answerAtOnce(PingOutcome.unknown)
+        port.answerAtOnce(.pinged(.unknown))
         #expect(try port.ask("GET", "/dht/ping/\(FakeNode.peer)").status == 404)
-        port.answerAtOnce(PingOutcome.timedOut)
+        port.answerAtOnce(.pinged(.timedOut))
         #expect(try port.ask("GET", "/dht/ping/\(FakeNode.peer)").status == 504)
         #expect(try port.ask("GET", "/dht/ping/abc").status == 400)
         #expect(port.node.pinged == [FakeNode.peer, FakeNode.peer, FakeNode.peer])
@@ -97,14 +97,14 @@ struct NodeRouteTests {
     @Test("If-Match hands over a version; another one in its place is 409 with the version that is there")
     func versions() throws {
         let port = try TestPort()
-        port.answerAtOnce(.done(.fake(acks: 3)))
+        port.answerAtOnce(.stored(.fake(acks: 3)))
         let match = ["If-Match: \"7\""]
         #expect(try port.ask("PUT", "/dht/kv/a", headers: match, body: [1]).status == 200)
         #expect(try port.ask("DELETE", "/dht/kv/a", headers: match).status == 200)
         #expect(try port.ask("DELETE", "/dht/kv/a").status == 200)
         #expect(port.node.puts.map(\.ifMatch) == [7])
         #expect(port.node.deletes.map(\.ifMatch) == [7, nil])
-        port.answerAtOnce(PutOutcome.conflict(currentSeq: 9))
+        port.answerAtOnce(.conflict(currentSeq: 9))
         let conflict = try port.ask("PUT", "/dht/kv/a", headers: match, body: [1])
         #expect(conflict.status == 409 && conflict.headers["etag"] == "\"9\"")
         #expect(conflict.text.contains(#""seq":9"#))
@@ -148,7 +148,7 @@ struct AdminAccessTests {
     func token() throws {
         let port = try TestPort(host: "0.0.0.0")
         port.server.token = AdminToken(Self.secret + "\nnot this line")
-        port.answerAtOnce(.done(.fake(acks: 3)))
+        port.answerAtOnce(.stored(.fake(acks: 3)))
         let wrong = [
             [], ["Authorization: Bearer"], ["Authorization: Bearer \(Self.secret)x"],
             ["Authorization: Basic \(Self.secret)"], ["Authorization: \(Self.secret)"],

@@ -16,7 +16,7 @@ struct ProvideRouteTests {
     @Test("a provide is handed over and its life is told", arguments: ["/dht/provide", "/provide"])
     func provide(path: String) throws {
         let port = try TestPort()
-        port.answerAtOnce(.done(ProvideReport(acks: 3, wanted: 3, ttlSeconds: 2, failures: [])))
+        port.answerAtOnce(.provided(ProvideReport(acks: 3, wanted: 3, ttlSeconds: 2, failures: [])))
         let response = try port.ask("POST", path, headers: Self.json, body: good)
         #expect(response.status == 200)
         #expect(response.text == #"{"ok":true,"ttl_secs_used":2,"acks":3,"wanted":3,"failed":[]}"# + "\n")
@@ -69,7 +69,7 @@ struct ProvideRouteTests {
     @Test("a huge life is taken, as much of it as a number holds")
     func hugeTtl() throws {
         let port = try TestPort()
-        port.answerAtOnce(.done(ProvideReport(acks: 1, wanted: 1, ttlSeconds: 604_800, failures: [])))
+        port.answerAtOnce(.provided(ProvideReport(acks: 1, wanted: 1, ttlSeconds: 604_800, failures: [])))
         let text = #"{"cid":"\#(Self.cid)","node":"a://b","ttl_secs":18446744073709551615}"#
         let response = try port.ask("POST", "/dht/provide", headers: Self.json, body: body(text))
         #expect(response.status == 200 && response.text.contains(#""ttl_secs_used":604800"#))
@@ -80,7 +80,7 @@ struct ProvideRouteTests {
     func unavailable() throws {
         let port = try TestPort()
         let failure = PutReport.Failure(peer: FakeNode.peer, cause: "timeout")
-        port.answerAtOnce(.done(ProvideReport(acks: 0, wanted: 3, ttlSeconds: 2, failures: [failure])))
+        port.answerAtOnce(.provided(ProvideReport(acks: 0, wanted: 3, ttlSeconds: 2, failures: [failure])))
         let none = try port.ask("POST", "/dht/provide", headers: Self.json, body: good)
         #expect(none.status == 503 && none.text.contains(#""cause":"timeout""#))
         port.node.readiness = ReadinessReport(gates: [ReadinessReport.Gate("routing_ready", isOpen: false)])
@@ -91,8 +91,8 @@ struct ProvideRouteTests {
     @Test("providers are found, none when all said so, 504 when the deadline came first")
     func find() throws {
         let port = try TestPort()
-        func report(_ providers: [String], _ complete: Bool) -> ProvidersOutcome {
-            .done(ProvidersReport(providers: providers, isComplete: complete, search: .fake))
+        func report(_ providers: [String], _ complete: Bool) -> CallOutcome {
+            .providers(ProvidersReport(providers: providers, isComplete: complete, search: .fake))
         }
         port.answerAtOnce(report(["a://1", "b://2"], false))
         for path in ["/dht/find_providers/", "/find/"] {
@@ -114,7 +114,7 @@ struct ProvideRouteTests {
     @Test("limit bounds the providers; nonsense in it or in the cid is 400")
     func findFaults() throws {
         let port = try TestPort()
-        port.answerAtOnce(ProvidersOutcome.refused(.unsupported))
+        port.answerAtOnce(.refused(.unsupported))
         #expect(try port.ask("GET", "/find/\(Self.cid)?limit=5").status == 501)
         #expect(try port.ask("GET", "/find/\(Self.cid)?limit=999999").status == 501)
         #expect(port.node.searches.map(\.limit) == [5, 64])

@@ -43,10 +43,13 @@ struct ConfigFileTests {
     @Test("a second reading tells what changed, and what of it takes effect at once")
     func changes() throws {
         let before = try config("RON_DHT_LOG=info\nRON_DHT_K=20\n")
-        let after = try config("RON_DHT_LOG=debug\nRON_DHT_K=8\nRON_DHT_TX_WATERMARK=50\n")
+        let after = try config(
+            "RON_DHT_BOOTSTRAP=h:1\nRON_DHT_LOG=debug\nRON_DHT_K=8\nRON_DHT_TX_WATERMARK=50\n")
         let changes = ConfigChange.between(before, after)
         #expect(
             changes == [
+                ConfigChange(
+                    name: "RON_DHT_BOOTSTRAP", before: "127.0.0.1:9700", after: "h:1", isLive: true),
                 ConfigChange(name: "RON_DHT_K", before: "20", after: "8", isLive: false),
                 ConfigChange(name: "RON_DHT_TX_WATERMARK", before: "96", after: "50", isLive: true),
                 ConfigChange(name: "RON_DHT_READY_ENTRIES", before: "20", after: "8", isLive: true),

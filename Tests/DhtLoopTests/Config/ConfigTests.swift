@@ -19,7 +19,7 @@ struct ConfigTests {
         #expect(config.adminAddress == "127.0.0.1:5301")
         #expect(config.network == 0 && !config.amnesia && config.fastOpen == .cookie)
         #expect(config.log.level == .info && config.log.format == .json)
-        #expect(config.drainMs == 5000 && config.adminTokenFile == nil)
+        #expect(config.drainMs == 5000 && config.canarySeconds == 0 && config.adminTokenFile == nil)
         #expect(config.warnings.isEmpty)
         #expect(config.settings.allSatisfy { $0.source == .default && $0.clampedFrom == nil })
     }
@@ -36,9 +36,12 @@ struct ConfigTests {
         ("RON_DHT_REPUBLISH_SECS", "0", 1, "604801", 604_800),
         ("RON_DHT_MAX_VALUE", "0", 1, "983041", 983_040),
         ("RON_DHT_MEM_MAX", "1", 16 << 20, "99999999999999999999999", .max),
+        ("RON_DHT_PEER_RPS", "-1", 0, "10000001", 10_000_000),
+        ("RON_DHT_GLOBAL_RPS", "-1", 0, "10000001", 10_000_000),
         ("RON_DHT_TX_WATERMARK", "0", 1, "128", 127),
         ("RON_DHT_READY_PEERS", "-7", 0, "65", 64),
         ("RON_DHT_READY_ENTRIES", "-1", 0, "21", 20),
+        ("RON_DHT_CANARY_SECS", "1", 5, "3601", 3600),
         ("RON_DHT_NET", "-99999999999999999999999", 0, "9223372036854775808", .max),
         ("RON_DHT_DRAIN_MS", "-1", 0, "60001", 60_000),
     ]
@@ -56,7 +59,12 @@ struct ConfigTests {
 
     @Test("every integer of the table is among the clamped ones")
     func clampsAreComplete() {
-        let integers = Config.table.filter { if case .integer = $0.kind { true } else { false } }
+        let integers = Config.table.filter {
+            switch $0.kind {
+            case .integer, .integerOrOff: true
+            default: false
+            }
+        }
         #expect(Set(integers.map(\.name)) == Set(Self.clamps.map(\.0)))
     }
 
@@ -74,6 +82,13 @@ struct ConfigTests {
             try Config(flags: [spec.name: text], environment: [:])
         }
         #expect(error?.name == "--\(spec.flag)")
+    }
+
+    @Test(
+        "a setting that can be off takes 0 for that, and less than 0 with a warning", arguments: ["0", "-1"])
+    func off(text: String) throws {
+        let config = try Config(environment: ["RON_DHT_CANARY_SECS": text])
+        #expect(config.canarySeconds == 0 && config.warnings.count == (text == "0" ? 0 : 1))
     }
 
     @Test("fast open is off, with a cookie, or always", arguments: FastOpen.allCases)

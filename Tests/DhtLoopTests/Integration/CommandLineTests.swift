@@ -21,7 +21,7 @@ struct CommandLineTests {
 
     @Test("put hands over its argument, a file or standard input, and says what became of it")
     func put() throws {
-        port.answerAtOnce(.done(.fake(acks: 3)))
+        port.answerAtOnce(.stored(.fake(acks: 3)))
         let result = try run("put", "greeting", "hello")
         #expect(result.code == 0 && result.errors.isEmpty)
         let key = KeyText.key("greeting")
@@ -37,7 +37,8 @@ struct CommandLineTests {
     @Test("put under the wanted copies ends with 1 and names who failed")
     func partialPut() throws {
         let peer = NodeID(1, 2, 3, 4)
-        port.answerAtOnce(.done(.fake(acks: 1, failures: [PutReport.Failure(peer: peer, cause: "timeout")])))
+        port.answerAtOnce(
+            .stored(.fake(acks: 1, failures: [PutReport.Failure(peer: peer, cause: "timeout")])))
         let result = try run("put", "a", "b")
         #expect(result.code == 1 && result.text.contains("1 of 3 nodes"))
         #expect(result.errors.contains("\(peer): timeout"))
@@ -120,28 +121,28 @@ struct CommandLineTests {
 
     @Test("delete, provide and find say what became of them, and end with 1 when nothing did")
     func writes() throws {
-        port.answerAtOnce(.done(.fake(acks: 3)))
+        port.answerAtOnce(.stored(.fake(acks: 3)))
         #expect(try run("delete", "a").text == "deleted \(KeyText.key("a")) on 3 of 3 nodes\n")
-        port.answerAtOnce(.done(.fake(acks: 1)))
+        port.answerAtOnce(.stored(.fake(acks: 1)))
         #expect(try run("delete", "a").code == 1)
         let cid = ProvideRouteTests.cid
-        port.answerAtOnce(.done(ProvideReport(acks: 1, wanted: 1, ttlSeconds: 9, failures: [])))
+        port.answerAtOnce(.provided(ProvideReport(acks: 1, wanted: 1, ttlSeconds: 9, failures: [])))
         #expect(try run("provide", cid, "a://b", "--ttl", "5").text == "provided \(cid) by a://b for 9 s\n")
         #expect(port.node.provides.first?.ttlSeconds == 5)
         let bad = try run("provide", "b3:x", "a://b")
         #expect(bad.code == 1 && bad.errors.contains("bad field: cid"))
         port.answerAtOnce(
-            .done(ProvidersReport(providers: ["a://1", "a://2"], isComplete: true, search: .fake)))
+            .providers(ProvidersReport(providers: ["a://1", "a://2"], isComplete: true, search: .fake)))
         #expect(try run("find", cid, "--limit", "2").text == "a://1\na://2\n")
         #expect(port.node.searches.last?.limit == 2)
-        port.answerAtOnce(.done(ProvidersReport(providers: [], isComplete: true, search: .fake)))
+        port.answerAtOnce(.providers(ProvidersReport(providers: [], isComplete: true, search: .fake)))
         let none = try run("find", cid)
         #expect(none.code == 1 && none.errors == "svc-dht: nobody provides \(cid)\n")
     }
 
     @Test("ping, table and explain draw what the node tells, or print it as JSON")
     func look() throws {
-        port.answerAtOnce(PingOutcome.answered(endpoint: "h:1", rttUs: 1500))
+        port.answerAtOnce(.pinged(.answered(endpoint: "h:1", rttUs: 1500)))
         #expect(try run("ping", FakeNode.peer.description).text == "\(FakeNode.peer) at h:1: 1.5 ms\n")
         #expect(try run("ping", "abc").code == 2)
         let table = try run("table", "--peers").text
@@ -151,7 +152,7 @@ struct CommandLineTests {
         let step = ExplainReport.Step(
             peer: FakeNode.peer, endpoint: "h:1", hop: 1, askedAtUs: 500, rttUs: 2500, answer: "nodes",
             contacts: 20)
-        port.answerAtOnce(.done(ExplainReport(outcome: "not_found", steps: [step], search: .fake)))
+        port.answerAtOnce(.explained(ExplainReport(outcome: "not_found", steps: [step], search: .fake)))
         let explained = try run("explain", "a").text
         #expect(
             explained.contains("\(KeyText.key("a")): not_found") && explained.contains("nodes (20 contacts)"))

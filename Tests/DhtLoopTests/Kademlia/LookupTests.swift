@@ -86,6 +86,18 @@ struct LookupTests {
         #expect(walk.peers.count == 1)
     }
 
+    @Test("a peer that had failed may be asked after all, and only such a one")
+    func revival() {
+        var walk = lookup(k: 2, alpha: 2, [1, 2, 3])
+        _ = askAll(&walk)
+        walk.failed(contact(1).id)
+        _ = walk.answered(contact(2).id)
+        for number: UInt64 in [1, 2, 3, 7] { walk.revive(contact(number).id) }
+        #expect(walk.peers.map(\.progress) == [.fresh, .answered, .fresh])
+        let asked = askAll(&walk)
+        #expect(asked == [1] && walk.inFlight == 1)
+    }
+
     @Test("of those that are as close, to the bit, the one that answers soonest is asked first")
     func soonest() {
         var walk = lookup(k: 8, alpha: 6, [4])
@@ -129,7 +141,7 @@ struct LookupTests {
         _ generator: inout SeededGenerator
     ) {
         let one = known.randomElement(using: &generator) ?? .zero
-        switch Int.random(in: 0..<8, using: &generator) {
+        switch Int.random(in: 0..<9, using: &generator) {
         case 0:
             known.append(.random(using: &generator))
             walk.add(
@@ -141,6 +153,7 @@ struct LookupTests {
         case 4: _ = walk.answered(one)
         case 5: walk.overdue(one)
         case 6: walk.silent(one)
+        case 7: walk.revive(one)
         default: walk.failed(one)
         }
     }

@@ -17,7 +17,7 @@ struct NodeHostTests {
             overlay: overlay, callOwner: CallOwner(),
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, seed: 3)
         let own = try #require(overlay.address.flatMap { endpoints.intern($0.description) })
-        host.start(bootstrap: [], embeddedAt: own, advertised: nil, policy: PoolPolicy(), seed: 3)
+        host.start(embeddedAt: own, advertised: nil, policy: PoolPolicy(), seed: 3)
         let other = try #require(endpoints.intern(elsewhere.address.description))
         host.keepWarm([own, other])
         host.dialAhead(own)

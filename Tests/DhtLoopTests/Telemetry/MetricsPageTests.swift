@@ -26,7 +26,7 @@ struct MetricsPageTests {
             "dht_put_total", "dht_get_total", "dht_found_total", "dht_timeout_total", "dht_error_total",
             "dht_lookups_total", "dht_provides_total", "dht_rpcs_total", "dht_hedge_spawned_total",
             "dht_route_updates_total", "dht_rejected_total", "dht_tx_dropped_total",
-            "dht_records_taken_total",
+            "dht_canary_total", "dht_records_taken_total",
         ]
         let histograms = [
             "dht_get_latency_seconds", "dht_put_latency_seconds", "dht_lookup_latency_seconds",
@@ -81,9 +81,11 @@ struct MetricsPageTests {
             }
         }
         #expect(
-            Set(values.keys) == ["version", "git", "le", "op", "code", "kind", "action", "reason", "path"])
+            Set(values.keys) == [
+                "version", "git", "le", "op", "code", "kind", "action", "reason", "path", "outcome",
+            ])
         let word = try Regex("[a-z][a-z_]*")
-        for name in ["op", "code", "kind", "action", "reason", "path"] as [Substring] {
+        for name in ["op", "code", "kind", "action", "reason", "path", "outcome"] as [Substring] {
             let bounded = values[name] ?? []
             #expect(bounded.count < 40, "\(name)")
             for value in bounded { #expect(value.wholeMatch(of: word) != nil, "\(name)=\(value)") }

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Readiness tells the truth: a node whose last peer, or whole surroundings, are gone is not ready within 30 s, be they
+# killed or frozen without a word; and its canary says so sooner. Four pairs of nodes, all hit at one moment.
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
+PATIENCE=30
+export RON_DHT_READY_ENTRIES=1
+
+gate() { fetch "$1" /readyz | grep -q "\"$2\":$3"; }
+closed() { curl --silent --max-time 10 "http://${ADMIN[$1]}/readyz" | grep -q "\"missing\":\[[^]]*\"$2\""; }
+
+start_hub lasting
+start_node left "${OVERLAY[lasting]}"
+start_node leaver "${OVERLAY[lasting]}"
+start_hub dying
+start_node orphan "${OVERLAY[dying]}"
+start_node sibling "${OVERLAY[dying]}"
+start_node watcher "" --embed-overlay 127.0.0.1:0
+start_node frozen "${OVERLAY[watcher]}" --embed-overlay 127.0.0.1:0
+start_node miner "" --embed-overlay 127.0.0.1:0 --canary-secs 5
+start_node ice "${OVERLAY[miner]}" --embed-overlay 127.0.0.1:0
+for name in left orphan watcher miner; do await "$name is ready" ready "$name"; done
+gate miner canary_ok true || die "miner is ready without its canary"
+gate left canary_ok true && die "left has a canary that it was not given"
+metric_over miner 'dht_canary_total{outcome="ok"}' 0 || die "the canary is not counted"
+fetch miner /dht/_debug/list | grep -q '"bytes":1' || say "  note: its record lives at the other node"
+ok "four nodes are ready, one of them with a canary"
+
+began=${EPOCHREALTIME/./}
+crash leaver
+crash dying
+crash sibling
+kill -STOP "${PID[frozen]}" "${PID[ice]}"
+declare -A SECONDS_OF=()
+note() {
+    local name
+    for name in left orphan watcher miner; do
+        [[ -n ${SECONDS_OF[$name]:-} ]] || ! unready "$name" ||
+            SECONDS_OF[$name]=$(awk -v us=$((${EPOCHREALTIME/./} - began)) 'BEGIN { printf "%.1f", us / 1e6 }')
+    done
+    ((${#SECONDS_OF[@]} == 4))
+}
+await "none of them is ready" note
+closed miner canary_ok || die "the canary did not notice: $(curl -s "http://${ADMIN[miner]}/readyz")"
+metric_over miner 'dht_canary_total{outcome="failed"}' 1 || die "failed canaries are not counted"
+ok "not ready after: last peer killed ${SECONDS_OF[left]} s, hub and peer killed ${SECONDS_OF[orphan]} s," \
+    "last peer frozen ${SECONDS_OF[watcher]} s, the same with a canary ${SECONDS_OF[miner]} s"
+[[ $(curl -s -o /dev/null -w '%{http_code}' -X PUT --data x "http://${ADMIN[watcher]}/dht/kv/k") == 503 ]] ||
+    die "a node that is not ready takes a write"
+
+kill -CONT "${PID[frozen]}" "${PID[ice]}"
+start_node returner "${OVERLAY[lasting]}"
+for name in left watcher miner; do await "$name is ready again" ready "$name"; done
+ok "ready again once somebody is there; writes were refused in between"
+finish_ok
+say "readiness: passed"
