@@ -97,6 +97,7 @@ public final class Simulation {
         case .crash: crash(from)
         case .operate: operate()
         case .publish: publishNext()
+        case .refreshed: refreshEnded()
         case .flood: flood(from)
         case .fault: planned(Fault(rawValue: from))
         }

@@ -71,8 +71,8 @@ extension DhtNode {
                 storeAnswered(
                     call, reply, in: payload, from: rpc, isOutdated: isRaised != call.hasRaisedSeq, nowUs)
             }
-        case .copy(let key):
-            if !rpc.isLate { copyAnswered(key, reply.message, from: rpc, nowUs) }
+        case .copies:
+            if !rpc.isLate { copiesAnswered(reply.message, from: rpc, nowUs) }
         case .verify, .probe, .gift, .anyone:
             break
         }
@@ -216,7 +216,7 @@ extension DhtNode {
             if let call = calls[id] { lookupStep(call, overdue: rpc, nowUs) }
         case .store(let id, _):
             if let call = calls[id] { storeOverdue(call, nowUs) }
-        case .verify, .probe, .gift, .copy, .anyone:
+        case .verify, .probe, .gift, .copies, .anyone:
             break
         }
     }
@@ -227,8 +227,8 @@ extension DhtNode {
             if let call = calls[id] { lookupStep(call, lost: rpc, code, nowUs) }
         case .store(let id, _):
             if let call = calls[id] { storeLost(call, rpc, code, nowUs) }
-        case .copy(let key):
-            copyLost(key, rpc, nowUs)
+        case .copies:
+            copiesLost(rpc, nowUs)
         case .verify, .probe, .gift, .anyone:
             break
         }

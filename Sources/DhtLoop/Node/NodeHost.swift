@@ -179,7 +179,7 @@ public final class NodeHost: PoolOwner {
 
     /// Wants open sessions to these, the most wanted first, and no longer to those of the call before
     /// (`SessionPool.keepWarm`).
-    private func keepWarm(_ wanted: [EndpointID]) { pool.keepWarm(wanted.filter { !isEmbedded($0) }) }
+    func keepWarm(_ wanted: [EndpointID]) { pool.keepWarm(wanted.filter { !isEmbedded($0) }) }
 
     /// Opens a session to `endpoint` on the guess that it will be needed (`SessionPool.dialAhead`).
     public func dialAhead(_ endpoint: EndpointID) {

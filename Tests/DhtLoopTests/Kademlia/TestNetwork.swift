@@ -73,6 +73,7 @@ final class TestNetwork {
                 fly(bytes, from: index, to: Int(link.token), over: Link(endpoint: box.home))
             case .finished(let id, let result):
                 box.results[id] = result
+            case .warm: break
             case .event(let event):
                 box.events.append(event)
             }
