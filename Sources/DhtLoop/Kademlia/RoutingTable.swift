@@ -6,7 +6,7 @@
 // RO:TEST  Tests/DhtLoopTests/Kademlia/RoutingTableTests.swift
 
 /// Contacts by shared prefix length with the own id (Kademlia paper, section 2.4).
-public struct RoutingTable: Sendable {
+public struct RoutingTable {
     /// Unanswered requests after which a contact leaves though nobody waits for its place.
     public static let maxFailures: UInt8 = 3
     /// Unanswered requests after which a contact is no longer told to others.
@@ -17,7 +17,10 @@ public struct RoutingTable: Sendable {
         case added
         /// Known already; seen again after so many microseconds, perhaps at another endpoint.
         case updated(silenceUs: UInt64)
-        /// The bucket is full: the newcomer is a spare, and this contact, long silent, should be pinged.
+        /// The newcomer took the place of this contact, whose network held more than its share; that is a spare now.
+        case exchanged(for: Contact)
+        /// The bucket is full, or the newcomer's network holds its share: it is a spare, and this contact, long
+        /// silent, should be pinged.
         case spare(probe: Contact?)
         /// The own id, or a contact without an endpoint.
         case refused
@@ -36,15 +39,21 @@ public struct RoutingTable: Sendable {
     public let ownID: NodeID
     /// Bucket size.
     public let k: Int
+    let cap: DiversityCap
+    /// Tells the networks of contacts.
+    let endpoints: EndpointTable?
     /// Live contacts.
     public private(set) var count = 0
     public private(set) var buckets: [KBucket]
     private var occupied = NodeID.zero
 
-    /// `k` is 1...64.
-    public init(ownID: NodeID, k: Int) {
+    /// `k` is 1...64; `diversityShare` is how much of a bucket and of the table one network may hold, 0...1, where
+    /// `endpoints`, which names the contacts' endpoints, tells that it has one.
+    public init(ownID: NodeID, k: Int, diversityShare: Double = 1, endpoints: EndpointTable? = nil) {
         self.ownID = ownID
         self.k = k
+        self.endpoints = endpoints
+        cap = DiversityCap(share: endpoints == nil ? 1 : diversityShare, k: k)
         buckets = [KBucket](repeating: KBucket(), count: 256)
     }
 
@@ -95,12 +104,33 @@ public struct RoutingTable: Sendable {
             state.failures = 0
         }
         if known { return .updated(silenceUs: silenceUs) }
-        if buckets[bucket].count < k {
+        return settle(contact, in: bucket, nowUs: nowUs, staleUs: staleUs)
+    }
+
+    /// Finds a newcomer a place, its own or that of a contact whose network has more than its share.
+    private mutating func settle(
+        _ contact: Contact, in bucket: Int, nowUs: UInt64, staleUs: UInt64
+    ) -> Insertion {
+        let isFull = buckets[bucket].count >= k
+        let excess = overdrawn(in: bucket, besides: network(of: contact.endpoint))
+        guard !isFull || excess != nil, admits(contact.endpoint, to: bucket) else {
+            addSpare(contact, to: bucket)
+            return .spare(probe: isFull ? probe(in: bucket, nowUs: nowUs, staleUs: staleUs) : nil)
+        }
+        guard let excess else {
             add(contact, to: bucket, nowUs: nowUs)
             return .added
         }
-        buckets[bucket].addSpare(contact, limit: k)
-        return .spare(probe: probe(in: bucket, nowUs: nowUs, staleUs: staleUs))
+        let leaver = buckets[bucket].contact(excess)
+        remove(excess, from: bucket)
+        add(contact, to: bucket, nowUs: nowUs)
+        addSpare(leaver, to: bucket)
+        return .exchanged(for: leaver)
+    }
+
+    private mutating func addSpare(_ contact: Contact, to bucket: Int) {
+        buckets[bucket].addSpare(contact)
+        if buckets[bucket].spares.count > k { buckets[bucket].takeSpare(at: dispensableSpare(in: bucket)) }
     }
 
     /// A full bucket's least recently seen contact, if that is `staleUs` ago and no ping is on its way.
@@ -112,7 +142,7 @@ public struct RoutingTable: Sendable {
         return buckets[bucket].contact(oldest)
     }
 
-    /// Whether a newcomer with this id would find room.
+    /// Whether there is a free place where a contact with this id belongs; its network may yet have its share.
     public func hasRoom(for id: NodeID) -> Bool {
         guard let bucket = bucketIndex(of: id), buckets[bucket].count < k else { return false }
         return buckets[bucket].index(of: id) == nil
@@ -156,7 +186,13 @@ public struct RoutingTable: Sendable {
         }
         let state = buckets[bucket].states[index]
         let silenceUs = nowUs - min(nowUs, state.lastSeenUs)
-        if state.failures >= Self.quietFailures, let spare = buckets[bucket].popSpare() {
+        let spares = buckets[bucket].spares
+        if state.failures >= Self.quietFailures,
+            let place = spares.lastIndex(where: {
+                admits($0.endpoint, to: bucket, insteadOf: state.endpoint)
+            })
+        {
+            let spare = buckets[bucket].takeSpare(at: place)
             remove(index, from: bucket)
             return .replaced(by: spare, silenceUs: silenceUs)
         }
@@ -167,10 +203,12 @@ public struct RoutingTable: Sendable {
 
     // MARK: - What to tend
 
-    /// The newest spare of the deepest bucket that has room for it, taken out.
+    /// The newest spare that may have a place in the deepest bucket that has one for it, taken out.
     mutating func takeSpareForRoom() -> Contact? {
-        let bucket = buckets.indices.last { !buckets[$0].spares.isEmpty && buckets[$0].count < k }
-        return bucket.flatMap { buckets[$0].popSpare() }
+        for bucket in buckets.indices.reversed() where !buckets[bucket].spares.isEmpty {
+            if let place = promisingSpare(in: bucket) { return buckets[bucket].takeSpare(at: place) }
+        }
+        return nil
     }
 
     /// The contact that was not seen for longest, if that is `staleUs` ago: of the `limit` nearest to the own
