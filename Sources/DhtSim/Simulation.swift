@@ -91,7 +91,7 @@ public final class Simulation {
         case .departed: frameDeparted(slot: from, generation: event.via, isDown: event.flag)
         case .opened: sessionOpened(dialler: from, overlay: to)
         case .lost: sessionLost(dialler: from, overlay: to, generation: event.via)
-        case .nobodyThere: linkDown(EndpointID(rawValue: event.to), wasOpen: false, at: from)
+        case .nobodyThere: linkDown(EndpointID(rawValue: event.to), isRemote: false, at: from)
         case .redial: redial(from: from, to: to)
         case .join: join(from)
         case .crash: crash(from)

@@ -133,13 +133,13 @@ extension DhtNode {
         table.update(contact.id) { $0.rtt.observe(rttUs) }
     }
 
-    /// There is no session to an overlay: what went there will not be answered. `wasOpen` when the other side
-    /// ended it, as it does when its process ends; not when it could not be opened, or was closed from here.
-    public mutating func linkDown(_ endpoint: EndpointID, wasOpen: Bool, nowUs: UInt64) {
+    /// There is no session to an overlay: what went there will not be answered. `isRemote` when the other side
+    /// ended it or refused it, as it does when its process ends; not when there is none for a reason that lies here.
+    public mutating func linkDown(_ endpoint: EndpointID, isRemote: Bool, nowUs: UInt64) {
         for id in rpcs.ids(to: endpoint) {
             if let rpc = rpcs[id] { end(rpc, .closed, nowUs) }
         }
-        if wasOpen { lookAfter(endpoint, nowUs) }
+        if isRemote { lookAfter(endpoint, nowUs) }
     }
 
     /// A request's timer: perhaps overdue first, then the working time-out, then the end of all waiting.

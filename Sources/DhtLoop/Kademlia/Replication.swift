@@ -60,7 +60,8 @@ struct Replication {
 struct ReplicaSet {
     /// Contacts among the closest REPLICA, nearest first; this node may be one of them.
     private(set) var contacts: [Contact] = []
-    /// Holders nearer to the key than this node: all but newcomers. Nil when it is not one of the closest.
+    /// Holders nearer to the key than this node: all but newcomers. Nil when, without these, it would not be one
+    /// of the closest: a holder whom newcomers displace still gives them the record.
     private(set) var ownRank: Int?
     /// The nearest contact that is not among them; nil when there is none.
     private(set) var next: Contact?
@@ -77,14 +78,14 @@ struct ReplicaSet {
             let contact = nearest[index]
             if !isPlaced, ownDistance < contact.id.distance(to: key) {
                 isPlaced = true
-                if place < replica { ownRank = rank }
+                if rank < replica { ownRank = rank }
                 place += 1
             }
             if place < replica { contacts.append(contact) } else if next == nil { next = contact }
             place += 1
             if !newcomers.contains(contact.id) { rank += 1 }
         }
-        if !isPlaced, place < replica { ownRank = rank }
+        if !isPlaced, rank < replica { ownRank = rank }
     }
 
     /// The members that lack the record because of who came and who went. The set held the record before.

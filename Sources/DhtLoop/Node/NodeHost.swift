@@ -12,6 +12,9 @@ open class CallOwner {
 
     /// The call started with `ticket` has ended.
     open func callEnded(_ ticket: UInt64, _ result: CallResult) {}
+
+    /// What `NodeHost.leave` began has ended.
+    open func handedOver() {}
 }
 
 /// Drives one node. Every method is for the loop's thread.
@@ -134,6 +137,12 @@ public final class NodeHost: PoolOwner {
             node.put(key, value: value, seq: seq, ttlSeconds: ttlSeconds, nowUs: loop.nowUs), ticket)
     }
 
+    /// Begins to give what is stored here to those who take this node's place; the owner hears of the end.
+    public func leave() {
+        node.leave(nowUs: loop.nowUs)
+        settle()
+    }
+
     private func begin(_ id: CallID?, _ ticket: UInt64) -> Bool {
         guard let id else { return false }
         tickets[id] = ticket
@@ -212,7 +221,7 @@ public final class NodeHost: PoolOwner {
             level: sessionLevel(endpoint), "overlay_down",
             metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
         if needsHome, let other = bootstrap.first(where: { pool.isOpen($0) }) { moveHome(to: other) }
-        if !reason.isDisuse { lost(endpoint, wasOpen: reason != .evicted, nowUs) }
+        if !reason.isDisuse { lost(endpoint, isRemote: reason.isRemote, nowUs) }
     }
 
     /// Sessions to other nodes' overlays come and go; those to bootstrap overlays are news.
@@ -224,7 +233,7 @@ public final class NodeHost: PoolOwner {
         log.warning(
             "dial_failed",
             metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
-        lost(endpoint, wasOpen: false, nowUs)
+        lost(endpoint, isRemote: reason.isRemote, nowUs)
     }
 
     /// A payload for the node, over the pool or through the switch.
@@ -239,9 +248,9 @@ public final class NodeHost: PoolOwner {
         settle()
     }
 
-    private func lost(_ endpoint: EndpointID, wasOpen: Bool, _ nowUs: UInt64) {
+    private func lost(_ endpoint: EndpointID, isRemote: Bool, _ nowUs: UInt64) {
         names.failed(endpoint)
-        node.linkDown(endpoint, wasOpen: wasOpen, nowUs: nowUs)
+        node.linkDown(endpoint, isRemote: isRemote, nowUs: nowUs)
         settle()
     }
 
@@ -283,7 +292,7 @@ public final class NodeHost: PoolOwner {
 
     private func tellLostLinks() {
         while let endpoint = lostLinks.popLast() {
-            node.linkDown(endpoint, wasOpen: false, nowUs: loop.nowUs)
+            node.linkDown(endpoint, isRemote: false, nowUs: loop.nowUs)
             perform()
         }
     }
@@ -322,6 +331,7 @@ public final class NodeHost: PoolOwner {
                 ])
         case .handedOver(let records):
             log.info("handed_over", metadata: ["records": .stringConvertible(records)])
+            callOwner.handedOver()
         case .rpcEnded(let op, let peer, let code, let elapsedUs):
             let level: Logger.Level = code == .ok || code == .late ? .debug : .warning
             log.log(

@@ -10,6 +10,8 @@ final class NetworkNode {
     var isDead = false
     var results: [CallID: CallResult] = [:]
     var events: [NodeEvent] = []
+    /// Where it wants sessions to be kept open.
+    var warm: [EndpointID] = []
 
     init(_ node: consuming DhtNode, home: EndpointID) {
         self.node = node
@@ -71,6 +73,8 @@ final class TestNetwork {
             case .reply(let link, let slice):
                 let bytes = Array(box.node.outbox.payload(slice))
                 fly(bytes, from: index, to: Int(link.token), over: Link(endpoint: box.home))
+            case .warm(let endpoints):
+                box.warm = endpoints
             case .finished(let id, let result):
                 box.results[id] = result
             case .warm: break
