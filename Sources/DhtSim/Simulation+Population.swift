@@ -57,7 +57,8 @@ extension Simulation {
 
     private func newSite(home: Int) -> Int {
         let number = sites.count
-        let text = "10.\(number >> 16 & 255).\(number >> 8 & 255).\(number & 255):\(9700 + number >> 24)"
+        // A /24 for each, as of strangers who rent their hosts apart.
+        let text = "\(10 + number >> 16).\(number >> 8 & 255).\(number & 255).1:9700"
         let endpoint = home == number ? (endpoints.intern(text) ?? .none) : sites[home].endpoint
         if home == number {
             let missing = Int(endpoint.rawValue) + 1 - siteOfEndpoint.count

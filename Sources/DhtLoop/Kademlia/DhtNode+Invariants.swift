@@ -67,6 +67,7 @@ extension RoutingTable {
     private func broken(_ index: Int, _ nowUs: UInt64) -> String? {
         let bucket = buckets[index]
         if bucket.count > k || bucket.spares.count > k { return "is over its size" }
+        if bucket.heard > bucket.spares.count { return "miscounts its spares" }
         for (place, id) in bucket.ids.enumerated() {
             if bucketIndex(of: id) != index { return "holds a contact of another, or the own id" }
             if bucket.index(of: id) != place { return "holds a contact twice" }

@@ -119,6 +119,9 @@ extension DhtNode {
         case .added:
             stats.routeUpdates[.added] += 1
             contactAdded(contact, nowUs)
+        case .exchanged:
+            stats.routeUpdates[.exchanged] += 1
+            contactAdded(contact, nowUs)
         case .spare(let oldest):
             stats.routeUpdates[.spared] += 1
             if let oldest { ping(oldest, .probe, nowUs) }

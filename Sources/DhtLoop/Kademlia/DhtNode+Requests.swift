@@ -218,12 +218,12 @@ extension DhtNode {
 
     /// A stranger is pinged when there is room for it among the neighbours. Else it may wait for its turn.
     private mutating func noteStranger(_ id: NodeID, at: UnsafeRawBufferPointer, _ nowUs: UInt64) {
-        if table.hasRoom(for: id), table.isNear(id, neighbours: neighbourCount) {
-            return verifyStranger(id, at: at, nowUs)
-        }
-        guard table.mayHear(of: id) else { return }
+        let isWanted = table.hasRoom(for: id) && table.isNear(id, neighbours: neighbourCount)
+        guard isWanted || table.mayHear(of: id) else { return }
         guard let endpoint = endpoints.intern(at) else { return stats.reject(.badEndpoint) }
-        hear(Contact(id: id, endpoint: endpoint), nowUs)
+        let contact = Contact(id: id, endpoint: endpoint)
+        if isWanted, table.admits(contact) { return verify(contact, nowUs) }
+        hear(contact, nowUs)
     }
 
     private mutating func verifyStranger(_ id: NodeID, at: UnsafeRawBufferPointer, _ nowUs: UInt64) {

@@ -107,7 +107,9 @@ extension DhtNode {
     mutating func lookedAround(_ call: Call, _ nowUs: UInt64) {
         if call.lookup.target == config.id {
             for peer in call.lookup.peers.prefix(config.k) where peer.progress == .fresh {
-                if table.hasRoom(for: peer.contact.id) { verify(peer.contact, nowUs) }
+                if table.hasRoom(for: peer.contact.id), table.admits(peer.contact) {
+                    verify(peer.contact, nowUs)
+                }
             }
         }
         close(call)

@@ -52,7 +52,8 @@ public struct DhtNode: ~Copyable {
         self.config = config
         self.endpoints = endpoints
         generator = SeededGenerator(seed: seed)
-        table = RoutingTable(ownID: config.id, k: config.k)
+        table = RoutingTable(
+            ownID: config.id, k: config.k, diversityShare: config.diversityShare, endpoints: endpoints)
         let providerBudget = config.memoryBudget / NodeConfig.providerShare
         store = RecordStore(
             budgetBytes: config.memoryBudget - providerBudget, secret: generator.next(), nowUs: nowUs)

@@ -1,7 +1,7 @@
 // RO:WHAT  KBucket: up to k contacts that share one prefix length with the own id, and spares behind them.
 // RO:WHY   Long-lived contacts are the ones that stay (Kademlia paper, 2.2 and 4.1): a full bucket keeps its
 //          old ones, and a newcomer waits in the replacement cache until one of them fails.
-// RO:INVARIANTS  live.count <= k; spares only while the bucket is full or was; no id twice.
+// RO:INVARIANTS  live.count <= k; no id twice; the first `heard` spares never answered us.
 // RO:TEST  Tests/DhtLoopTests/Kademlia/RoutingTableTests.swift
 
 /// What is known of a contact besides its id.
@@ -27,6 +27,8 @@ public struct KBucket: Sendable {
     public private(set) var states: [PeerState] = []
     /// Those that answered us last, behind those that were only heard of.
     public private(set) var spares: [Contact] = []
+    /// How many of the spares were only heard of.
+    private(set) var heard = 0
     /// Whether the least recently seen contact is being pinged for a newcomer's sake.
     var isProbing = false
     /// When a key of the bucket's range was last looked up, in microseconds.
@@ -52,7 +54,7 @@ public struct KBucket: Sendable {
     mutating func update(_ index: Int, _ change: (inout PeerState) -> Void) { change(&states[index]) }
 
     mutating func append(_ contact: Contact, nowUs: UInt64) {
-        spares.removeAll { $0.id == contact.id }
+        dropSpare(contact.id)
         ids.append(contact.id)
         states.append(PeerState(endpoint: contact.endpoint, lastSeenUs: nowUs))
     }
@@ -62,10 +64,9 @@ public struct KBucket: Sendable {
         states.remove(at: index)
     }
 
-    /// Puts `contact` last in the replacement cache of at most `limit`; the oldest spare gives way.
-    mutating func addSpare(_ contact: Contact, limit: Int) {
-        spares.removeAll { $0.id == contact.id }
-        if spares.count >= limit { spares.removeFirst() }
+    /// Puts `contact`, which answered us, last among the spares.
+    mutating func addSpare(_ contact: Contact) {
+        dropSpare(contact.id)
         spares.append(contact)
     }
 
@@ -73,8 +74,17 @@ public struct KBucket: Sendable {
     mutating func hear(_ contact: Contact, limit: Int) {
         guard spares.count < limit, !spares.contains(where: { $0.id == contact.id }) else { return }
         spares.insert(contact, at: 0)
+        heard += 1
     }
 
-    /// Takes the newest spare out.
-    mutating func popSpare() -> Contact? { spares.popLast() }
+    /// Takes a spare out.
+    @discardableResult
+    mutating func takeSpare(at index: Int) -> Contact {
+        if index < heard { heard -= 1 }
+        return spares.remove(at: index)
+    }
+
+    private mutating func dropSpare(_ id: NodeID) {
+        if let index = spares.firstIndex(where: { $0.id == id }) { takeSpare(at: index) }
+    }
 }

@@ -21,6 +21,9 @@ public struct NodeConfig: Sendable {
     /// Contacts of each bucket to which sessions are kept open, so that a lookup's first requests meet no cold
     /// one: 0...k; 0: none are.
     public var warmPerBucket = 3
+    /// Share of a bucket and of the table that contacts of one network may hold, once others could fill their
+    /// places: 0...1; 1: any.
+    public var diversityShare = 0.25
     /// Replicas of a record: 1...k.
     public var replica = 3
     /// Upper bound of one RPC, in microseconds.

@@ -89,6 +89,8 @@ public enum Rejection: Equatable, Hashable, Sendable {
 /// A change of the routing table.
 public enum RouteUpdate: UInt8, CaseIterable, Sendable {
     case added, evicted, replaced, spared
+    /// A contact gave way to one of another network.
+    case exchanged
 
     /// The metric label.
     public var label: String { String(describing: self) }

@@ -6,7 +6,7 @@
 // RO:TEST  Tests/DhtLoopTests/Kademlia/RoutingTableTests.swift
 
 /// Contacts by shared prefix length with the own id (Kademlia paper, section 2.4).
-public struct RoutingTable: Sendable {
+public struct RoutingTable {
     /// Unanswered requests after which a contact leaves though nobody waits for its place.
     public static let maxFailures: UInt8 = 3
     /// Unanswered requests after which a contact is no longer told to others.
@@ -17,7 +17,10 @@ public struct RoutingTable: Sendable {
         case added
         /// Known already; seen again after so many microseconds, perhaps at another endpoint.
         case updated(silenceUs: UInt64)
-        /// The bucket is full: the newcomer is a spare, and this contact, long silent, should be pinged.
+        /// The newcomer took the place of this contact, whose network held more than its share; that is a spare now.
+        case exchanged(for: Contact)
+        /// The bucket is full, or the newcomer's network holds its share: it is a spare, and this contact, long
+        /// silent, should be pinged.
         case spare(probe: Contact?)
         /// The own id, or a contact without an endpoint.
         case refused
@@ -37,15 +40,21 @@ public struct RoutingTable: Sendable {
     public let ownID: NodeID
     /// Bucket size.
     public let k: Int
+    let cap: DiversityCap
+    /// Tells the networks of contacts.
+    let endpoints: EndpointTable?
     /// Live contacts.
     public private(set) var count = 0
     public private(set) var buckets: [KBucket]
-    private var occupied = NodeID.zero
+    private(set) var occupied = NodeID.zero
 
-    /// `k` is 1...64.
-    public init(ownID: NodeID, k: Int) {
+    /// `k` is 1...64; `diversityShare` is how much of a bucket and of the table one network may hold, 0...1, where
+    /// `endpoints`, which names the contacts' endpoints, tells that it has one.
+    public init(ownID: NodeID, k: Int, diversityShare: Double = 1, endpoints: EndpointTable? = nil) {
         self.ownID = ownID
         self.k = k
+        self.endpoints = endpoints
+        cap = DiversityCap(share: endpoints == nil ? 1 : diversityShare, k: k)
         buckets = [KBucket](repeating: KBucket(), count: 256)
     }
 
@@ -96,12 +105,33 @@ public struct RoutingTable: Sendable {
             state.failures = 0
         }
         if known { return .updated(silenceUs: silenceUs) }
-        if buckets[bucket].count < k {
+        return settle(contact, in: bucket, nowUs: nowUs, staleUs: staleUs)
+    }
+
+    /// Finds a newcomer a place, its own or that of a contact whose network has more than its share.
+    private mutating func settle(
+        _ contact: Contact, in bucket: Int, nowUs: UInt64, staleUs: UInt64
+    ) -> Insertion {
+        let isFull = buckets[bucket].count >= k
+        let excess = overdrawn(in: bucket, besides: network(of: contact.endpoint))
+        guard !isFull || excess != nil, admits(contact.endpoint, to: bucket) else {
+            addSpare(contact, to: bucket)
+            return .spare(probe: isFull ? probe(in: bucket, nowUs: nowUs, staleUs: staleUs) : nil)
+        }
+        guard let excess else {
             add(contact, to: bucket, nowUs: nowUs)
             return .added
         }
-        buckets[bucket].addSpare(contact, limit: k)
-        return .spare(probe: probe(in: bucket, nowUs: nowUs, staleUs: staleUs))
+        let leaver = buckets[bucket].contact(excess)
+        remove(excess, from: bucket)
+        add(contact, to: bucket, nowUs: nowUs)
+        addSpare(leaver, to: bucket)
+        return .exchanged(for: leaver)
+    }
+
+    private mutating func addSpare(_ contact: Contact, to bucket: Int) {
+        buckets[bucket].addSpare(contact)
+        if buckets[bucket].spares.count > k { buckets[bucket].takeSpare(at: dispensableSpare(in: bucket)) }
     }
 
     /// A full bucket's least recently seen contact, if that is `staleUs` ago and no ping is on its way.
@@ -113,7 +143,7 @@ public struct RoutingTable: Sendable {
         return buckets[bucket].contact(oldest)
     }
 
-    /// Whether a newcomer with this id would find room.
+    /// Whether there is a free place where a contact with this id belongs; its network may yet have its share.
     public func hasRoom(for id: NodeID) -> Bool {
         guard let bucket = bucketIndex(of: id), buckets[bucket].count < k else { return false }
         return buckets[bucket].index(of: id) == nil
@@ -157,7 +187,13 @@ public struct RoutingTable: Sendable {
         }
         let state = buckets[bucket].states[index]
         let silenceUs = nowUs - min(nowUs, state.lastSeenUs)
-        if state.failures >= Self.quietFailures, let spare = buckets[bucket].popSpare() {
+        let spares = buckets[bucket].spares
+        if state.failures >= Self.quietFailures,
+            let place = spares.lastIndex(where: {
+                admits($0.endpoint, to: bucket, insteadOf: state.endpoint)
+            })
+        {
+            let spare = buckets[bucket].takeSpare(at: place)
             remove(index, from: bucket)
             return .replaced(by: spare, silenceUs: silenceUs)
         }
@@ -168,79 +204,12 @@ public struct RoutingTable: Sendable {
         return .evicted(silenceUs: silenceUs)
     }
 
-    // MARK: - What to tend
-
-    /// A contact that others are no longer told of: one more ping decides.
-    func doubted() -> Contact? {
-        for bucket in buckets {
-            if let index = bucket.states.firstIndex(where: { $0.failures >= Self.quietFailures }) {
-                return bucket.contact(index)
-            }
+    /// The newest spare that may have a place in the deepest bucket that has one for it, taken out.
+    mutating func takeSpareForRoom() -> Contact? {
+        for bucket in buckets.indices.reversed() where !buckets[bucket].spares.isEmpty {
+            if let place = promisingSpare(in: bucket) { return buckets[bucket].takeSpare(at: place) }
         }
         return nil
-    }
-
-    /// The contacts at `endpoint` among the nearest `limit`, by whole buckets.
-    func neighbours(at endpoint: EndpointID, ofNearest limit: Int) -> [Contact] {
-        var (found, looked, left) = ([Contact](), 0, occupied)
-        while !left.isZero, looked < limit {
-            let bucket = 255 - left.trailingZeroBitCount
-            left = left.flippingBit(bucket)
-            for index in buckets[bucket].states.indices
-            where buckets[bucket].states[index].endpoint == endpoint {
-                found.append(buckets[bucket].contact(index))
-            }
-            looked += buckets[bucket].count
-        }
-        return found
-    }
-
-    /// The newest spare of the deepest bucket that has room for it, taken out.
-    mutating func takeSpareForRoom() -> Contact? {
-        let bucket = buckets.indices.last { !buckets[$0].spares.isEmpty && buckets[$0].count < k }
-        return bucket.flatMap { buckets[$0].popSpare() }
-    }
-
-    /// The contact that was not seen for longest, if that is `staleUs` ago: of the `limit` nearest to the own
-    /// id, or of all.
-    func stalest(ofNearest limit: Int = .max, nowUs: UInt64, staleUs: UInt64) -> Contact? {
-        var (best, oldestUs, looked) = (Contact?.none, nowUs - min(nowUs, staleUs), 0)
-        var left = occupied
-        while !left.isZero, looked < limit {
-            let bucket = 255 - left.trailingZeroBitCount
-            left = left.flippingBit(bucket)
-            for index in buckets[bucket].states.indices
-            where buckets[bucket].states[index].lastSeenUs < oldestUs {
-                oldestUs = buckets[bucket].states[index].lastSeenUs
-                best = buckets[bucket].contact(index)
-            }
-            looked += buckets[bucket].count
-        }
-        return best
-    }
-
-    /// The endpoints of the contacts that answer soonest, so many of each bucket, the fullest buckets' first: those
-    /// hold the most of all keys.
-    func soonest(perBucket limit: Int) -> [EndpointID] {
-        var endpoints: [EndpointID] = []
-        var left = occupied
-        while !left.isZero {
-            let bucket = left.leadingZeroBitCount
-            left = left.flippingBit(bucket)
-            let good = buckets[bucket].states.filter { $0.failures == 0 && $0.rtt.isMeasured }
-            let fastest = good.sorted { $0.rtt.smoothedUs < $1.rtt.smoothedUs }.prefix(limit)
-            for state in fastest where !endpoints.contains(state.endpoint) {
-                endpoints.append(state.endpoint)
-            }
-        }
-        return endpoints
-    }
-
-    /// A bucket in whose range nothing was looked up since `sinceUs`, of those that can hold anyone: no deeper
-    /// than the deepest that does.
-    func unvisitedBucket(sinceUs: UInt64) -> Int? {
-        guard !occupied.isZero else { return nil }
-        return (0...(255 - occupied.trailingZeroBitCount)).first { buckets[$0].lastLookupUs < sinceUs }
     }
 
     private mutating func add(_ contact: Contact, to bucket: Int, nowUs: UInt64) {
@@ -253,76 +222,5 @@ public struct RoutingTable: Sendable {
         buckets[bucket].remove(at: index)
         if buckets[bucket].count == 0 { occupied = occupied.flippingBit(bucket) }
         count -= 1
-    }
-}
-
-// MARK: - Closest contacts
-
-extension RoutingTable {
-    /// Fills `list` with the `wanted` contacts closest to `target`, nearest first; of those seen since then, in
-    /// microseconds.
-    ///
-    /// With d the distance from the own id to the target, the contacts of bucket i differ from the target
-    /// first at bit i exactly when bit i of d is 0. So buckets at the one-bits of d come first, in ascending
-    /// order, and those at the zero-bits follow in descending order; only within a bucket is anything sorted.
-    public func closest(
-        to target: NodeID, _ wanted: Int, seenSinceUs: UInt64 = 0, into list: inout ContactList
-    ) {
-        list.clear()
-        let distance = ownID.distance(to: target)
-        var nearer = occupied & distance
-        while !nearer.isZero {
-            let bucket = nearer.leadingZeroBitCount
-            nearer = nearer.flippingBit(bucket)
-            appendSorted(bucket, by: target, wanted, seenSinceUs, to: &list)
-            if list.count >= wanted { return }
-        }
-        var farther = occupied & ~distance
-        while !farther.isZero {
-            let bucket = 255 - farther.trailingZeroBitCount
-            farther = farther.flippingBit(bucket)
-            appendSorted(bucket, by: target, wanted, seenSinceUs, to: &list)
-            if list.count >= wanted { return }
-        }
-    }
-
-    /// Appends the bucket's contacts nearest to `target` first, until `list` holds `wanted`.
-    ///
-    /// Contacts of one bucket agree in all bits up to the bucket's, so the 58 bits after it order them: a sort
-    /// of plain words with the contact's index in the low 6 (K is at most 64).
-    private func appendSorted(
-        _ bucket: Int, by target: NodeID, _ wanted: Int, _ seenSinceUs: UInt64, to list: inout ContactList
-    ) {
-        buckets.withUnsafeBufferPointer { buckets in
-            buckets[bucket].ids.withUnsafeBufferPointer { ids in
-                buckets[bucket].states.withUnsafeBufferPointer { states in
-                    Self.append(ids, states, fromBit: bucket + 1, by: target, wanted, seenSinceUs, to: &list)
-                }
-            }
-        }
-    }
-
-    @inline(__always)
-    private static func append(
-        _ ids: UnsafeBufferPointer<NodeID>, _ states: UnsafeBufferPointer<PeerState>, fromBit bit: Int,
-        by target: NodeID, _ wanted: Int, _ seenSinceUs: UInt64, to list: inout ContactList
-    ) {
-        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Limits.contactsPerMessage) { order in
-            var filled = 0
-            for index in ids.indices where states[index].isTold(seenSinceUs) {
-                let key = ids[index].distance(to: target).word(fromBit: bit) & ~63 | UInt64(index)
-                var place = filled
-                while place > 0, order[place - 1] > key {
-                    order[place] = order[place - 1]
-                    place -= 1
-                }
-                order[place] = key
-                filled += 1
-            }
-            for key in order[..<min(filled, wanted - list.count)] {
-                let index = Int(key & 63)
-                list.append(Contact(id: ids[index], endpoint: states[index].endpoint))
-            }
-        }
     }
 }

@@ -23,6 +23,7 @@ public final class EndpointTable {
         var encodedCount: Int32 = 0
         var textOffset: Int32 = 0
         var nextFree: UInt32 = 0
+        var network = NetworkPrefix.none
     }
 
     /// An entry's memory is at least this long, so that a short item may be copied as whole words.
@@ -89,6 +90,10 @@ public final class EndpointTable {
         UnsafeRawBufferPointer(rebasing: encoded(id)[Int(entries[Int(id.rawValue)].textOffset)...])
     }
 
+    /// The network that the endpoint's address lies in.
+    @inline(__always)
+    public func network(of id: EndpointID) -> NetworkPrefix { entries[Int(id.rawValue)].network }
+
     /// The text as a Swift string.
     public func text(_ id: EndpointID) -> String { String(decoding: bytes(id), as: UTF8.self) }
 
@@ -145,7 +150,9 @@ public final class EndpointTable {
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
         let head = cbor_encode_string_start(text.count, memory.assumingMemoryBound(to: UInt8.self), 9)
         if let source = text.baseAddress { (memory + head).copyMemory(from: source, byteCount: text.count) }
-        let entry = Entry(encoded: memory, encodedCount: Int32(head + text.count), textOffset: Int32(head))
+        let entry = Entry(
+            encoded: memory, encodedCount: Int32(head + text.count), textOffset: Int32(head),
+            network: NetworkPrefix(endpoint: text))
         let raw: UInt32
         if freeHead != 0 {
             raw = freeHead

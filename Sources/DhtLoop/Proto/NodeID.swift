@@ -54,6 +54,9 @@ public struct NodeID: Hashable, Sendable {
         NodeID(w0 ^ other.w0, w1 ^ other.w1, w2 ^ other.w2, w3 ^ other.w3)
     }
 
+    /// The number as a share of the key space, 0 up to but not including 1, or 1 after rounding.
+    public var shareOfSpace: Double { (Double(w0) + Double(w1) * 0x1p-64 + Double(w2) * 0x1p-128) * 0x1p-64 }
+
     /// Zero bits before the first set bit: 0...256. Of a distance: the length of the shared prefix.
     @inlinable public var leadingZeroBitCount: Int {
         if w0 != 0 { return w0.leadingZeroBitCount }
