@@ -28,6 +28,8 @@ struct Event: BitwiseCopyable {
         case operate
         /// The publisher's next put.
         case publish
+        /// The publisher's records have all been refreshed.
+        case refreshed
         /// A flooder's next request.
         case flood
         /// A planned fault; `from` says which.

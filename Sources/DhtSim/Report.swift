@@ -114,8 +114,13 @@ extension Simulation {
         let done = Double(max(1, publisher.done))
         object.add("published", publisher.done)
         object.add("published_full", publisher.acked)
-        object.add("publisher_messages", publisher.messages)
-        object.add("publisher_messages_per_record", Double(publisher.messages) / done, decimals: 3)
+        let toPut = Double(publisher.messagesToPut)
+        object.add("publisher_messages_per_record", toPut / done, decimals: 3)
+        object.add("refreshed", publisher.refreshed)
+        if let messages = publisher.messagesToRefresh {
+            object.add("refresh_messages_per_record", Double(messages) / done, decimals: 4)
+            object.add("refresh_share_of_puts", Double(messages) / max(1, toPut), decimals: 4)
+        }
         object.add("publish_s", Double(publisher.endedUs - measuredFromUs) / 1_000_000, decimals: 1)
     }
 

@@ -44,6 +44,8 @@ public struct NodeOptions: Sendable {
     public var warmPerBucket = 3
     /// Replicas of a record.
     public var replica = 3
+    /// Seconds in which a node refreshes each record that was put there.
+    public var republishSeconds = 43_200
     /// Upper bound of one request, in milliseconds.
     public var timeoutMs = 2000
     /// Upper bound of one put or get, in milliseconds.
@@ -220,6 +222,7 @@ extension SimConfig {
         config.alpha = nodes.alpha
         (config.beta, config.paths) = (nodes.beta, nodes.paths)
         config.warmPerBucket = nodes.warmPerBucket
+        config.republishUs = UInt64(nodes.republishSeconds) * 1_000_000
         config.replica = nodes.replica
         config.timeoutUs = UInt64(nodes.timeoutMs) * 1000
         config.deadlineUs = UInt64(nodes.deadlineMs) * 1000

@@ -15,6 +15,11 @@ struct Publisher {
     /// Frames that it sent or received.
     var messages: UInt64 = 0
     var endedUs: UInt64 = 0
+    /// What it had sent and received when its last put ended.
+    var messagesToPut: UInt64 = 0
+    /// What it sends and receives while each of its records is refreshed once; nil until that is done.
+    var messagesToRefresh: UInt64?
+    var refreshed: UInt64 = 0
 }
 
 extension Simulation {
@@ -37,6 +42,13 @@ extension Simulation {
         perform(machine, publisher.site)
     }
 
+    /// The time is over in which the publisher's node refreshes each record once.
+    func refreshEnded() {
+        guard let machine = sites[publisher.site].machine else { return }
+        publisher.messagesToRefresh = publisher.messages - publisher.messagesToPut
+        publisher.refreshed = machine.node.stats.republished - publisher.refreshed
+    }
+
     /// Takes the end of a call if it is one of the publisher's.
     func publishEnded(_ call: CallID, _ result: CallResult, _ machine: Machine) -> Bool {
         guard let index = machine.published.firstIndex(of: call) else { return false }
@@ -44,6 +56,11 @@ extension Simulation {
         publisher.done += 1
         publisher.endedUs = nowUs
         if case .put(let put) = result, put.acks >= config.nodes.replica { publisher.acked += 1 }
+        if publisher.done == config.workload.publish {
+            publisher.messagesToPut = publisher.messages
+            publisher.refreshed = machine.node.stats.republished
+            queue.push(Event(.refreshed, atUs: later(Double(config.nodes.republishSeconds))))
+        }
         queue.push(Event(.publish, atUs: nowUs))
         return true
     }

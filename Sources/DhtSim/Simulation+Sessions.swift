@@ -70,7 +70,6 @@ extension Simulation {
         let roundTripUs = delayUs(dialler, overlay) + delayUs(overlay, dialler)
         let isRefused = !isSilent && !sites[overlay].isUp
         sessions[slot].state = .failing
-        sessions[slot].openUs = .max
         traffic.sessionsFailed += 1
         traffic.sessionBytes += UInt64(2 * Traffic.synBytes)
         scheduleEnd(of: slot, inUs: isRefused ? min(roundTripUs, timeoutUs) : timeoutUs)
@@ -141,9 +140,8 @@ extension Simulation {
             sessions[slot].state = .good
             return
         }
-        let wasOpen = sessions[slot].openUs != .max
         sessions.remove(slot)
-        linkDown(sites[overlay].endpoint, wasOpen: wasOpen, at: dialler)
+        linkDown(sites[overlay].endpoint, isRemote: true, at: dialler)
         if sites[dialler].isUp, sites[dialler].home == overlay, dialler != overlay {
             redialLater(from: dialler, to: overlay)
         }
@@ -153,9 +151,9 @@ extension Simulation {
         sites[overlay].isUp && !isCut(dialler, overlay) && !isCut(overlay, dialler)
     }
 
-    func linkDown(_ endpoint: EndpointID, wasOpen: Bool, at site: Int) {
+    func linkDown(_ endpoint: EndpointID, isRemote: Bool, at site: Int) {
         guard let machine = sites[site].machine else { return }
-        machine.node.linkDown(endpoint, wasOpen: wasOpen, nowUs: nowUs)
+        machine.node.linkDown(endpoint, isRemote: isRemote, nowUs: nowUs)
         perform(machine, site)
     }
 

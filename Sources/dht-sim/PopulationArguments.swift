@@ -15,6 +15,8 @@ struct PopulationArguments: ParsableArguments {
     var beta = 1
     @Option(help: "Contacts of each bucket to which sessions are kept open.")
     var warmPerBucket = 3
+    @Option(help: "Seconds in which each node refreshes what was put there.")
+    var republishS = 43_200
     @Option(help: "Disjoint paths of a lookup.")
     var paths = 1
     @Option(help: "Replicas of a record.")
@@ -36,6 +38,7 @@ struct PopulationArguments: ParsableArguments {
         config.nodes.alpha = alpha
         config.nodes.beta = beta
         config.nodes.paths = paths
+        config.nodes.republishSeconds = republishS
         config.nodes.warmPerBucket = warmPerBucket
         config.nodes.replica = replica
         config.nodes.timeoutMs = timeoutMs

@@ -119,7 +119,7 @@ struct SimulationTests {
         Scenario("slow sessions") { $0.network.sessionKbps = 8 },
         Scenario("few sessions") { $0.sessions.cap = 4 },
         Scenario("all spared round trips") {
-            ($0.sessions.isBidirectional, $0.sessions.dialAhead) = (true, 3)
+            ($0.sessions.isBidirectional, $0.nodes.warmPerBucket, $0.sessions.dialAhead) = (true, 5, 3)
             $0.sessions.fastOpen = .cookie
         },
         Scenario("a publisher") { $0.workload.publish = 100 },

@@ -56,7 +56,7 @@ struct World: ~Copyable {
         case 4: pass(time: bytes)
         case 5: _ = node.get(key(bytes), nowUs: nowUs)
         case 6: _ = node.put(key(bytes), value: Array(bytes), seq: 1, ttlSeconds: nil, nowUs: nowUs)
-        default: node.linkDown(asked?.endpoint ?? link.endpoint, wasOpen: true, nowUs: nowUs)
+        default: node.linkDown(asked?.endpoint ?? link.endpoint, isRemote: true, nowUs: nowUs)
         }
         perform()
     }

@@ -20,6 +20,11 @@ struct BusyPeers {
     /// Whether `id` is to be left alone.
     func holds(_ id: NodeID, _ nowUs: UInt64) -> Bool { !entries.isEmpty && find(id, nowUs) != nil }
 
+    /// Until when `id` is to be left alone; nil when it may be asked.
+    func until(_ id: NodeID, _ nowUs: UInt64) -> UInt64? {
+        entries.isEmpty ? nil : find(id, nowUs)?.untilUs
+    }
+
     /// Whether `id` said Busy since then: what it was asked before may have been dropped without a word.
     func said(_ id: NodeID, since timeUs: UInt64) -> Bool { entries[id].map { $0.saidUs >= timeUs } ?? false }
 

@@ -133,7 +133,7 @@ struct Version {
 
 /// A call in progress. Pooled: its arrays keep their memory from call to call.
 final class Call {
-    enum Kind { case get, put, provide, findProviders, ping, lookAround }
+    enum Kind { case get, put, provide, findProviders, ping, lookAround, region }
 
     var id = CallID(slot: 0, generation: 0)
     var kind = Kind.get
@@ -149,6 +149,8 @@ final class Call {
     /// The record being put, or the node URI being announced.
     var value: [UInt8] = []
     var isTombstone = false
+    /// It has the default life, and is kept alive from here.
+    var isPublished = false
     var result = PutResult()
     var isStoring = false
     /// Nodes that could store it, as far as the walk has heard.
@@ -183,7 +185,8 @@ final class Call {
     func reset() {
         value = []
         busy.removeAll(keepingCapacity: true)
-        (isTombstone, isStoring, hasRaisedSeq, isExplained) = (false, false, false, false)
+        (isTombstone, isPublished, isStoring) = (false, false, false)
+        (hasRaisedSeq, isExplained) = (false, false)
         result = PutResult()
         (storesInFlight, storesOverdue, storeCursor, nodesThere) = (0, 0, 0, 0)
         storeRetries.removeAll(keepingCapacity: true)

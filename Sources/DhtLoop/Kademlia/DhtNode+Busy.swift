@@ -38,7 +38,7 @@ extension DhtNode {
     private func nextTry(_ call: Call) -> UInt64? {
         if call.isStoring { return call.busy.map(\.untilUs).min() }
         switch call.kind {
-        case .lookAround: return nil
+        case .lookAround, .region: return nil
         case .put, .provide:
             // The record goes to who is there, busy or not; only a walk that met nobody has to wait.
             return call.lookup.answers == 0 ? call.busy.map(\.untilUs).min() : nil

@@ -36,7 +36,7 @@ extension DhtNode {
             stats.errors[.overload] += 1
             return nil
         }
-        let isSearch = kind == .get || kind == .findProviders || kind == .ping
+        let isSearch = kind == .get || kind == .findProviders || kind == .ping || kind == .region
         var plan = Lookup.Plan(width: isSearch ? config.k : narrowWidth, k: config.k, alpha: config.alpha)
         if kind == .lookAround, target != config.id { (plan.width, plan.alpha) = (1, 1) }
         (plan.beta, plan.paths) = (config.beta, min(max(1, paths ?? config.paths), NodeConfig.maxPaths))
@@ -93,7 +93,7 @@ extension DhtNode {
             switch call.kind {
             case .get: .get
             case .findProviders: .findProviders
-            case .put, .provide, .ping, .lookAround: .findNode
+            case .put, .provide, .ping, .lookAround, .region: .findNode
             }
         guard let start = beginRequest(op, to: peer.contact, .lookup(call.id), nowUs) else { return false }
         switch op {
@@ -181,6 +181,7 @@ extension DhtNode {
         case .ping:
             finishPing(call, call.lookup.hop(of: call.lookup.target) > 0 ? .timedOut : .unknown, nowUs)
         case .lookAround: lookedAround(call, nowUs)
+        case .region: regionFound(call, nowUs)
         }
     }
 
@@ -188,7 +189,7 @@ extension DhtNode {
     mutating func callTimerFired(slot: Int, _ nowUs: UInt64) {
         guard let call = calls[slot: slot] else { return }
         guard nowUs >= call.startUs + config.deadlineUs else { return resume(call, nowUs) }
-        if call.kind != .lookAround { stats.errors[.deadline] += 1 }
+        if call.kind != .lookAround, call.kind != .region { stats.errors[.deadline] += 1 }
         switch call.kind {
         case .get: searchCut(call, nowUs)
         case .findProviders: finishFind(call, isComplete: false, nowUs)
@@ -197,6 +198,7 @@ extension DhtNode {
             if !call.isStoring { settleWanted(call) }
             finishPut(call, nowUs)
         case .lookAround: lookedAround(call, nowUs)
+        case .region: regionFound(call, nowUs)
         }
     }
 

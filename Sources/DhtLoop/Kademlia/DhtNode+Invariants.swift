@@ -14,7 +14,10 @@ extension DhtNode {
 
     /// Each pending request and each call holds one timer; so do the chores, when they are planned.
     private var brokenTimers: String? {
-        let chores = [upkeep.bootstrapTimer, upkeep.sweepTimer, upkeep.tendTimer, replication.timer].count {
+        let chores = [
+            upkeep.bootstrapTimer, upkeep.sweepTimer, upkeep.tendTimer, replication.timer, courier.timer,
+            republishing.timer,
+        ].count {
             $0 != .none
         }
         let owed = rpcs.count + calls.count + chores
@@ -29,7 +32,7 @@ extension DhtNode {
             switch rpc.purpose {
             case .lookup(let call): asked[call, default: 0] += 1
             case .store(let call, _): storing[call, default: 0] += 1
-            case .verify, .probe, .gift, .copy, .anyone: break
+            case .verify, .probe, .gift, .copies, .anyone: break
             }
         }
         var looksAround = 0

@@ -32,6 +32,8 @@ extension DhtNode {
         stats.puts += 1
         call.value = value
         call.isTombstone = isTombstone
+        call.isPublished = ttlSeconds == nil && !isTombstone
+        publications.remove(key)
         call.result.ttlSeconds = clampedTtl(ttlSeconds ?? config.ttlSeconds)
         call.result.seq =
             store.find(key, nowUs: nowUs).map { max(seq, $0.seq == .max ? .max : $0.seq + 1) } ?? seq
@@ -215,6 +217,9 @@ extension DhtNode {
         call.result.hops = call.lookup.hops
         if call.result.acks < call.result.wanted { stats.errors[.underReplicated] += 1 }
         stats.putLatency.observe(microseconds: call.result.elapsedUs)
+        if call.isPublished, call.result.acks > 0 {
+            publish(call.lookup.target, seq: call.result.seq, value: call.value, nowUs)
+        }
         outbox.finish(call.id, .put(call.result))
         close(call)
     }

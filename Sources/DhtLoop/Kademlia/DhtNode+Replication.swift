@@ -35,31 +35,28 @@ extension DhtNode {
         replication.timer = wheel.schedule(atUs: nowUs + waitUs, token: TimerToken(.replicate).packed)
     }
 
-    /// One turn: some records are looked at, and what is missing of them is sent.
+    /// One turn: some records are looked at, and what is missing of them is owed to those who lack it.
     mutating func replicate(_ nowUs: UInt64) {
         replication.timer = .none
         var pass = replication.pass ?? Replication.Pass(reason: .changes(replication.changes))
         if replication.pass == nil { replication.changes = NeighbourChanges() }
-        retryPostponed(nowUs)
-        if let position = pass.position,
-            replication.inFlight + replication.postponed.count < replication.window
-        {
+        if let position = pass.position, !courier.isFull {
             pass.position = lookThrough(from: position, pass.reason, nowUs)
         }
         replication.pass = pass
+        dispatch(nowUs)
         finishPass(nowUs)
     }
 
     /// Goes on with the look, or ends it: at once when all was seen, or for a node that leaves once all is sent.
-    private mutating func finishPass(_ nowUs: UInt64) {
+    mutating func finishPass(_ nowUs: UInt64) {
         guard let pass = replication.pass else { return }
-        if pass.position == nil, replication.postponed.isEmpty {
+        if pass.position == nil {
             if case .leaving = pass.reason {
-                guard replication.inFlight == 0 else { return }
+                guard courier.isIdle else { return }
                 outbox.tell(.handedOver(records: Int(stats.handedOver)))
             }
             replication.pass = nil
-            replication.lastTakenUs = [:]
         }
         let isIdle = replication.pass == nil && replication.changes.isEmpty
         guard !isIdle, replication.timer == .none else { return }
@@ -86,73 +83,15 @@ extension DhtNode {
                     newcomers: changes.joined)
                 guard let rank = set.ownRank, rank < Replication.senders else { continue }
                 for contact in set.lacking(changes, key: key, ownID: config.id) {
-                    copy(key, to: contact, nowUs)
+                    courier.add(key, to: contact)
                 }
             case .leaving:
                 set.settle(
                     key, ownID: config.id, replica: config.replica, nearest: nearest, newcomers: [])
-                if set.ownRank != nil, let heir = set.next { copy(key, to: heir, nowUs) }
+                if set.ownRank != nil, let heir = set.next { courier.add(key, to: heir) }
             }
         }
         return next
-    }
-
-    private mutating func copy(_ key: Key, to contact: Contact, _ nowUs: UInt64) {
-        guard replication.inFlight < replication.window, !busyPeers.holds(contact.id, nowUs) else {
-            return postpone(key, contact, nowUs)
-        }
-        guard let record = store.find(key, nowUs: nowUs), record.expiresAtUs > nowUs else { return }
-        let version = Version(
-            seq: record.seq, ttlSeconds: Self.secondsLeft(until: record.expiresAtUs, nowUs),
-            value: Array(record.value), isTombstone: record.isTombstone)
-        guard give(version, key, to: contact, as: .copy(key), nowUs) else { return }
-        replication.inFlight += 1
-        stats.replicated += 1
-    }
-
-    private mutating func postpone(_ key: Key, _ contact: Contact, _ nowUs: UInt64) {
-        let lastTakenUs = replication.lastTakenUs[contact.id] ?? nowUs
-        replication.lastTakenUs[contact.id] = lastTakenUs
-        guard nowUs - lastTakenUs < Replication.busyPatienceUs else { return }
-        replication.postponed.append(Replication.Postponed(key: key, contact: contact))
-        // The look may be over; what it has left to send keeps it going.
-        let rest = Replication.Pass(reason: .changes(NeighbourChanges()), position: nil)
-        replication.pass = replication.pass ?? rest
-    }
-
-    /// Sends again what may be sent by now.
-    private mutating func retryPostponed(_ nowUs: UInt64) {
-        let waiting = replication.postponed
-        replication.postponed = []
-        for one in waiting { copy(one.key, to: one.contact, nowUs) }
-    }
-
-    /// A copy arrived, or was refused: either is an answer. One that met a busy node is sent again.
-    mutating func copyAnswered(_ key: Key, _ reply: MessageView, from rpc: PendingRpc, _ nowUs: UInt64) {
-        if case .busy = reply {
-            replication.window = max(1, replication.window / 2)
-            postpone(key, Contact(id: rpc.dst, endpoint: rpc.endpoint), nowUs)
-        } else {
-            replication.window = min(Replication.maxInFlight, replication.window + 1)
-            if replication.lastTakenUs[rpc.dst] != nil { replication.lastTakenUs[rpc.dst] = nowUs }
-        }
-        if case .stored(ok: true, _, _, _) = reply, replication.isLeaving { stats.handedOver += 1 }
-        copyEnded(nowUs)
-    }
-
-    /// A copy got no answer. A contact that stays gets what concerns it once more.
-    mutating func copyLost(_ key: Key, _ rpc: PendingRpc, _ nowUs: UInt64) {
-        if busyPeers.said(rpc.dst, since: rpc.sentUs) {
-            postpone(key, Contact(id: rpc.dst, endpoint: rpc.endpoint), nowUs)
-        } else if table.state(of: rpc.dst) != nil {
-            neighbourJoined(rpc.dst, nowUs)
-        }
-        copyEnded(nowUs)
-    }
-
-    private mutating func copyEnded(_ nowUs: UInt64) {
-        replication.inFlight -= 1
-        finishPass(nowUs)
     }
 }
 

@@ -71,8 +71,8 @@ extension DhtNode {
                 storeAnswered(
                     call, reply, in: payload, from: rpc, isOutdated: isRaised != call.hasRaisedSeq, nowUs)
             }
-        case .copy(let key):
-            if !rpc.isLate { copyAnswered(key, reply.message, from: rpc, nowUs) }
+        case .copies:
+            if !rpc.isLate { copiesAnswered(reply.message, from: rpc, nowUs) }
         case .verify, .probe, .gift, .anyone:
             break
         }
@@ -130,13 +130,13 @@ extension DhtNode {
         table.update(contact.id) { $0.rtt.observe(rttUs) }
     }
 
-    /// There is no session to an overlay: what went there will not be answered. `wasOpen` when the other side
-    /// ended it, as it does when its process ends; not when it could not be opened, or was closed from here.
-    public mutating func linkDown(_ endpoint: EndpointID, wasOpen: Bool, nowUs: UInt64) {
+    /// There is no session to an overlay: what went there will not be answered. `isRemote` when the other side
+    /// ended it or refused it, as it does when its process ends; not when there is none for a reason that lies here.
+    public mutating func linkDown(_ endpoint: EndpointID, isRemote: Bool, nowUs: UInt64) {
         for id in rpcs.ids(to: endpoint) {
             if let rpc = rpcs[id] { end(rpc, .closed, nowUs) }
         }
-        if wasOpen { lookAfter(endpoint, nowUs) }
+        if isRemote { lookAfter(endpoint, nowUs) }
     }
 
     /// A request's timer: perhaps overdue first, then the working time-out, then the end of all waiting.
@@ -216,7 +216,7 @@ extension DhtNode {
             if let call = calls[id] { lookupStep(call, overdue: rpc, nowUs) }
         case .store(let id, _):
             if let call = calls[id] { storeOverdue(call, nowUs) }
-        case .verify, .probe, .gift, .copy, .anyone:
+        case .verify, .probe, .gift, .copies, .anyone:
             break
         }
     }
@@ -227,8 +227,8 @@ extension DhtNode {
             if let call = calls[id] { lookupStep(call, lost: rpc, code, nowUs) }
         case .store(let id, _):
             if let call = calls[id] { storeLost(call, rpc, code, nowUs) }
-        case .copy(let key):
-            copyLost(key, rpc, nowUs)
+        case .copies:
+            copiesLost(rpc, nowUs)
         case .verify, .probe, .gift, .anyone:
             break
         }

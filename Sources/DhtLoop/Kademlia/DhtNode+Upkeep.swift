@@ -59,7 +59,7 @@ extension DhtNode {
         rpcs.addEndpoints(to: &used)
         calls.addEndpoints(to: &used)
         upkeep.graveyard.addEndpoints(to: &used)
-        for copy in replication.postponed { used.insert(copy.contact.endpoint) }
+        for route in courier.routes { used.insert(route.contact.endpoint) }
         return used
     }
 

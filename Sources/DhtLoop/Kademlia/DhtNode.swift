@@ -39,6 +39,9 @@ public struct DhtNode: ~Copyable {
     /// Peers that asked to be left alone for a while.
     var busyPeers = BusyPeers()
     var replication = Replication()
+    var courier = Courier()
+    var publications: Publications
+    var republishing = Republishing()
     /// Round trips of first requests to a peer: what is to be expected of one that was never measured.
     var strangers = RecentRtts()
     /// The plain get in progress for a key: another one shares its walk.
@@ -56,6 +59,7 @@ public struct DhtNode: ~Copyable {
         providers = ProviderStore(budgetBytes: providerBudget, secret: generator.next())
         admission = AdmissionControl(
             perPeer: config.peerRequestsPerSecond, common: config.requestsPerSecond, secret: generator.next())
+        publications = Publications(budgetBytes: providerBudget)
         rpcs = RpcTable(limit: config.maxRpcs)
         calls = CallTable(limit: config.maxCalls)
         wheel = TimerWheel(nowUs: nowUs)
@@ -113,6 +117,10 @@ public struct DhtNode: ~Copyable {
         case .sweep: sweepStore(nowUs)
         case .tend: tend(nowUs)
         case .replicate: replicate(nowUs)
+        case .courier:
+            courier.timer = .none
+            dispatch(nowUs)
+        case .republish: republish(nowUs)
         case .none: break
         }
     }
@@ -120,7 +128,7 @@ public struct DhtNode: ~Copyable {
 
 /// What a timer of the node is for. The slot is enough to find its owner: a timer is cancelled with it.
 struct TimerToken {
-    enum Kind: UInt64 { case none, rpc, call, bootstrap, sweep, tend, replicate }
+    enum Kind: UInt64 { case none, rpc, call, bootstrap, sweep, tend, replicate, courier, republish }
 
     let kind: Kind
     let slot: Int

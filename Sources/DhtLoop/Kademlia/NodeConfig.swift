@@ -29,6 +29,8 @@ public struct NodeConfig: Sendable {
     public var deadlineUs: UInt64 = 5_000_000
     /// Life of a record whose publisher names none, in seconds.
     public var ttlSeconds: UInt64 = 86_400
+    /// Time in which each record that was put here with the default life is refreshed, in microseconds; 0: none is.
+    public var republishUs: UInt64 = 43_200_000_000
     /// Longest life anyone may ask for, in seconds.
     public var maxTtlSeconds: UInt64 = 604_800
     /// Bytes of one value.

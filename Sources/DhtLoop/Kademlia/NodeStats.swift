@@ -104,6 +104,8 @@ public enum CallError: UInt8, CaseIterable, Sendable {
     case overload
     /// The own store's byte budget refused a record.
     case storeFull
+    /// No room to remember a record that was put, so that it is not refreshed.
+    case unpublished
 
     /// The metric label.
     public var label: String {
@@ -112,6 +114,7 @@ public enum CallError: UInt8, CaseIterable, Sendable {
         case .underReplicated: "under_replicated"
         case .overload: "overload"
         case .storeFull: "store_full"
+        case .unpublished: "unpublished"
         }
     }
 }
@@ -146,6 +149,8 @@ public struct NodeStats: Sendable {
     public var repairs: UInt64 = 0
     /// Copies sent because a neighbour came or went.
     public var replicated: UInt64 = 0
+    /// Publications that were refreshed.
+    public var republished: UInt64 = 0
     /// Copies that others took when this node left.
     public var handedOver: UInt64 = 0
     /// Records of peers that were stored here, one by one or many at once.

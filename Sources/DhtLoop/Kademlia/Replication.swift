@@ -40,35 +40,18 @@ struct Replication {
         var position: UInt64? = 0
     }
 
-    /// A copy for a node that was busy.
-    struct Postponed {
-        var key: Key
-        var contact: Contact
-    }
-
-    /// A node that is busy and takes nothing for so long gets no more: it must not hold up the others.
-    static let busyPatienceUs: UInt64 = 10_000_000
     /// Longest wait between a change and the look for what it concerns: others who come with it are dealt
     /// with in one.
     static let patienceUs: UInt64 = 1_000_000
     /// Records looked at in one turn, and the time between two turns.
     static let turnRecords = 256
     static let turnUs: UInt64 = 5_000
-    /// Copies on their way at a time.
-    static let maxInFlight = 256
     /// How many of the closest holders make a copy that is missing. One may not have noticed, or be gone.
     static let senders = 2
 
     var changes = NeighbourChanges()
     var pass: Pass?
     var timer = TimerID.none
-    var inFlight = 0
-    /// Copies that may be on their way at present: halved when one meets a busy node, more with each that arrives.
-    var window = maxInFlight
-    /// Copies for nodes that were busy; no more are looked for while they are many.
-    var postponed: [Postponed] = []
-    /// When each busy node last took a copy, or was first found busy.
-    var lastTakenUs: [NodeID: UInt64] = [:]
     /// No change is followed any more: the node is leaving.
     var isLeaving = false
 }

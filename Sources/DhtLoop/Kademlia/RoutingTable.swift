@@ -201,7 +201,9 @@ public struct RoutingTable: Sendable {
             left = left.flippingBit(bucket)
             let good = buckets[bucket].states.filter { $0.failures == 0 && $0.rtt.isMeasured }
             let fastest = good.sorted { $0.rtt.smoothedUs < $1.rtt.smoothedUs }.prefix(limit)
-            for state in fastest where !endpoints.contains(state.endpoint) { endpoints.append(state.endpoint) }
+            for state in fastest where !endpoints.contains(state.endpoint) {
+                endpoints.append(state.endpoint)
+            }
         }
         return endpoints
     }

@@ -16,8 +16,8 @@ enum RpcPurpose: Equatable {
     case probe
     /// A record for a node that lacks it, or has an old one; nobody waits.
     case gift
-    /// The record of that key, for a node that should hold it.
-    case copy(Key)
+    /// Records for a node that should hold them.
+    case copies
     /// To whoever hears it at a bootstrap overlay.
     case anyone
 
@@ -25,7 +25,7 @@ enum RpcPurpose: Equatable {
     var isPartOfCall: Bool {
         switch self {
         case .lookup, .store: true
-        case .verify, .probe, .gift, .copy, .anyone: false
+        case .verify, .probe, .gift, .copies, .anyone: false
         }
     }
 }

@@ -218,6 +218,7 @@ extension NodeConfig {
         timeoutUs = UInt64(config.timeoutMs) * 1000
         deadlineUs = UInt64(config.deadlineMs) * 1000
         ttlSeconds = UInt64(config.ttlSeconds)
+        republishUs = UInt64(config.republishSeconds) * 1_000_000
         maxValueBytes = config.maxValueBytes
         (peerRequestsPerSecond, requestsPerSecond) = (config.peerRps, config.globalRps)
         memoryBudget = config.memoryBytes

@@ -212,7 +212,7 @@ public final class NodeHost: PoolOwner {
             level: sessionLevel(endpoint), "overlay_down",
             metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
         if needsHome, let other = bootstrap.first(where: { pool.isOpen($0) }) { moveHome(to: other) }
-        if !reason.isDisuse { lost(endpoint, wasOpen: reason != .evicted, nowUs) }
+        if !reason.isDisuse { lost(endpoint, isRemote: reason.isRemote, nowUs) }
     }
 
     /// Sessions to other nodes' overlays come and go; those to bootstrap overlays are news.
@@ -224,7 +224,7 @@ public final class NodeHost: PoolOwner {
         log.warning(
             "dial_failed",
             metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
-        lost(endpoint, wasOpen: false, nowUs)
+        lost(endpoint, isRemote: reason.isRemote, nowUs)
     }
 
     /// A payload for the node, over the pool or through the switch.
@@ -239,9 +239,9 @@ public final class NodeHost: PoolOwner {
         settle()
     }
 
-    private func lost(_ endpoint: EndpointID, wasOpen: Bool, _ nowUs: UInt64) {
+    private func lost(_ endpoint: EndpointID, isRemote: Bool, _ nowUs: UInt64) {
         names.failed(endpoint)
-        node.linkDown(endpoint, wasOpen: wasOpen, nowUs: nowUs)
+        node.linkDown(endpoint, isRemote: isRemote, nowUs: nowUs)
         settle()
     }
 
@@ -283,7 +283,7 @@ public final class NodeHost: PoolOwner {
 
     private func tellLostLinks() {
         while let endpoint = lostLinks.popLast() {
-            node.linkDown(endpoint, wasOpen: false, nowUs: loop.nowUs)
+            node.linkDown(endpoint, isRemote: false, nowUs: loop.nowUs)
             perform()
         }
     }

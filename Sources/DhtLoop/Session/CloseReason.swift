@@ -30,6 +30,9 @@ public enum CloseReason: Equatable, Sendable {
     /// Nobody needed the session: it says nothing of the peer, and no answer is missed.
     public var isDisuse: Bool { self == .idle || self == .shutdown }
 
+    /// Whether the other side ended it, or could not be reached: its process may be gone.
+    public var isRemote: Bool { !isDisuse && self != .evicted && self != .noRoom }
+
     /// Every label there is, for metrics that show a zero from the start.
     public static let labels =
         [

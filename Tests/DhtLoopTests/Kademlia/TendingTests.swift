@@ -158,7 +158,7 @@ extension DhtNodeTests {
             let box = network.nodes[13]
             let known = neighbours(network, of: 13)
             let endpoints = known.map { network.nodes[$0].home }
-            for endpoint in endpoints { box.node.linkDown(endpoint, wasOpen: true, nowUs: network.nowUs) }
+            for endpoint in endpoints { box.node.linkDown(endpoint, isRemote: true, nowUs: network.nowUs) }
             let pinged = sentTo(box)
             #expect(pinged.count == 8 && Set(pinged) == Set(endpoints.prefix(8)))
             network.collect(13)
@@ -171,8 +171,8 @@ extension DhtNodeTests {
         func noPing() {
             let network = settled(4, seed: 7)
             let box = network.nodes[3]
-            box.node.linkDown(network.nodes[1].home, wasOpen: false, nowUs: network.nowUs)
-            box.node.linkDown(box.home, wasOpen: true, nowUs: network.nowUs)
+            box.node.linkDown(network.nodes[1].home, isRemote: false, nowUs: network.nowUs)
+            box.node.linkDown(box.home, isRemote: true, nowUs: network.nowUs)
             let pinged = sentTo(box)
             #expect(pinged.isEmpty)
         }
@@ -182,7 +182,7 @@ extension DhtNodeTests {
             let network = settled(5, seed: 8)
             network.nodes[2].isDead = true
             let box = network.nodes[0]
-            box.node.linkDown(network.nodes[2].home, wasOpen: true, nowUs: network.nowUs)
+            box.node.linkDown(network.nodes[2].home, isRemote: true, nowUs: network.nowUs)
             network.collect(0)
             network.run(us: Self.second)
             let told = try told(network, at: network.nowUs)
