@@ -28,6 +28,9 @@ extension DhtNode {
         replicate(nowUs)
     }
 
+    /// Whether `leave` was called and has not told its end yet.
+    public var isHandingOver: Bool { replication.isLeaving && replication.pass != nil }
+
     private mutating func armReplication(_ nowUs: UInt64) {
         guard replication.timer == .none, !replication.isLeaving else { return }
         let longest = replication.pass == nil ? Replication.patienceUs : Replication.turnUs

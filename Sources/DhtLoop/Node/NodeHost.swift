@@ -12,6 +12,9 @@ open class CallOwner {
 
     /// The call started with `ticket` has ended.
     open func callEnded(_ ticket: UInt64, _ result: CallResult) {}
+
+    /// What `NodeHost.leave` began has ended.
+    open func handedOver() {}
 }
 
 /// Drives one node. Every method is for the loop's thread.
@@ -132,6 +135,12 @@ public final class NodeHost: PoolOwner {
     ) -> Bool {
         begin(
             node.put(key, value: value, seq: seq, ttlSeconds: ttlSeconds, nowUs: loop.nowUs), ticket)
+    }
+
+    /// Begins to give what is stored here to those who take this node's place; the owner hears of the end.
+    public func leave() {
+        node.leave(nowUs: loop.nowUs)
+        settle()
     }
 
     private func begin(_ id: CallID?, _ ticket: UInt64) -> Bool {
@@ -322,6 +331,7 @@ public final class NodeHost: PoolOwner {
                 ])
         case .handedOver(let records):
             log.info("handed_over", metadata: ["records": .stringConvertible(records)])
+            callOwner.handedOver()
         case .rpcEnded(let op, let peer, let code, let elapsedUs):
             let level: Logger.Level = code == .ok || code == .late ? .debug : .warning
             log.log(

@@ -32,11 +32,14 @@ final class NodeService: CallOwner, NodeBackend, DrainOwner {
     func beginStopping(withinUs: UInt64) {
         isStopping = true
         canary.setPace(seconds: 0)
+        host.leave()
         drain.begin(withinUs: withinUs)
     }
 
-    /// Calls that run.
-    var unfinished: Int { calls.running }
+    /// Calls that run, and the hand-over of records.
+    var unfinished: Int { calls.running + (host.node.isHandingOver ? 1 : 0) }
+
+    override func handedOver() { drain.progressed() }
 
     func drained(nowUs: UInt64) { loop.stop() }
 
