@@ -189,6 +189,25 @@ extension DhtNodeTests {
             #expect(told.count == 3 && !told.contains(id(network, 2)))
         }
 
+        @Test("a few requests lost among many that were answered give nobody up")
+        func fewLost() {
+            let network = settled(6, k: 8, seed: 9)
+            let box = network.nodes[0]
+            var frames = 0
+            network.drops = { from, _ in
+                frames += from == 0 ? 1 : 0
+                return from == 0 && frames.isMultiple(of: 10)
+            }
+            var generator = SeededGenerator(seed: 9)
+            for _ in 0..<100 { _ = box.node.get(.random(using: &generator), nowUs: network.nowUs) }
+            network.collect(0)
+            network.run(us: 10 * Self.second)
+            let evicted = box.node.stats.routeUpdates[.evicted]
+            withKnownIssue("time-outs of one burst add up, though others of it were answered") {
+                #expect(evicted == 0)
+            }
+        }
+
         @Test("sessions to keep open are named within a minute, and none when none are wanted")
         func warm() {
             let network = TestNetwork()
