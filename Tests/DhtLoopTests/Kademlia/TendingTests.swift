@@ -203,9 +203,7 @@ extension DhtNodeTests {
             network.collect(0)
             network.run(us: 10 * Self.second)
             let evicted = box.node.stats.routeUpdates[.evicted]
-            withKnownIssue("time-outs of one burst add up, though others of it were answered") {
-                #expect(evicted == 0)
-            }
+            #expect(evicted == 0)
         }
 
         @Test("sessions to keep open are named within a minute, and none when none are wanted")
