@@ -25,7 +25,8 @@ public struct RoutingTable: Sendable {
 
     /// What a failure led to.
     public enum Eviction: Equatable, Sendable {
-        case kept
+        /// The contact stays; doubted when others are no longer told of it.
+        case kept(isDoubted: Bool)
         /// The contact left, so many microseconds after it was last seen.
         case evicted(silenceUs: UInt64)
         /// So it did, and this spare may have its place once it answers.
@@ -160,12 +161,39 @@ public struct RoutingTable: Sendable {
             remove(index, from: bucket)
             return .replaced(by: spare, silenceUs: silenceUs)
         }
-        guard state.failures >= Self.maxFailures else { return .kept }
+        guard state.failures >= Self.maxFailures else {
+            return .kept(isDoubted: state.failures >= Self.quietFailures)
+        }
         remove(index, from: bucket)
         return .evicted(silenceUs: silenceUs)
     }
 
     // MARK: - What to tend
+
+    /// A contact that others are no longer told of: one more ping decides.
+    func doubted() -> Contact? {
+        for bucket in buckets {
+            if let index = bucket.states.firstIndex(where: { $0.failures >= Self.quietFailures }) {
+                return bucket.contact(index)
+            }
+        }
+        return nil
+    }
+
+    /// The contacts at `endpoint` among the nearest `limit`, by whole buckets.
+    func neighbours(at endpoint: EndpointID, ofNearest limit: Int) -> [Contact] {
+        var (found, looked, left) = ([Contact](), 0, occupied)
+        while !left.isZero, looked < limit {
+            let bucket = 255 - left.trailingZeroBitCount
+            left = left.flippingBit(bucket)
+            for index in buckets[bucket].states.indices
+            where buckets[bucket].states[index].endpoint == endpoint {
+                found.append(buckets[bucket].contact(index))
+            }
+            looked += buckets[bucket].count
+        }
+        return found
+    }
 
     /// The newest spare of the deepest bucket that has room for it, taken out.
     mutating func takeSpareForRoom() -> Contact? {
