@@ -119,13 +119,13 @@ extension DhtNode {
         copiesWentOn(nowUs)
     }
 
-    /// A batch got no answer. What a busy node may have dropped is sent again; a contact that stays gets what
-    /// concerns it once more.
+    /// A batch got no answer. What a busy node may have dropped, or a contact that stays has not got, is sent
+    /// again.
     mutating func copiesLost(_ rpc: PendingRpc, _ nowUs: UInt64) {
         guard let index = courier.index(of: rpc.dst) else { return }
-        if busyPeers.said(rpc.dst, since: rpc.sentUs) { return postpone(at: index, nowUs) }
+        let isThere = table.state(of: rpc.dst) != nil
+        if isThere || busyPeers.said(rpc.dst, since: rpc.sentUs) { return postpone(at: index, nowUs) }
         drop(at: index, nowUs)
-        if table.state(of: rpc.dst) != nil { neighbourJoined(rpc.dst, nowUs) }
     }
 
     private mutating func taken(_ count: UInt64) {

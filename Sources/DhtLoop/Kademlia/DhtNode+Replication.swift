@@ -85,7 +85,9 @@ extension DhtNode {
                     key, ownID: config.id, replica: config.replica, nearest: nearest,
                     newcomers: changes.joined)
                 guard let rank = set.ownRank, rank < Replication.senders else { continue }
-                for contact in set.lacking(changes, key: key, ownID: config.id) {
+                for contact in set.lacking(
+                    changes, key: key, ownID: config.id, replica: config.replica)
+                {
                     courier.add(key, to: contact)
                 }
             case .leaving:

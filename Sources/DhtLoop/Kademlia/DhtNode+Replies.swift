@@ -168,8 +168,11 @@ extension DhtNode {
     private mutating func timedOut(_ rpc: PendingRpc, _ nowUs: UInt64) {
         countEnd(of: rpc, .timeout, nowUs)
         wait(rpc, .late, untilUs: max(rpc.sentUs + config.timeoutUs, nowUs + (nowUs - rpc.sentUs)))
-        // A busy peer drops what was on its way when it said so; that is no silence.
-        if !busyPeers.said(rpc.dst, since: rpc.sentUs) {
+        // A busy peer drops what was on its way when it said so; that is no silence. Nor is what was lost on its
+        // way to one who was heard of since.
+        let isHeardSince = table.state(of: rpc.dst).map { $0.lastSeenUs > rpc.sentUs } ?? false
+        table.endProbe(of: rpc.dst)
+        if !isHeardSince, !busyPeers.said(rpc.dst, since: rpc.sentUs) {
             noteFailure(of: rpc, weight: rpc.purpose == .probe ? 2 : 1, nowUs)
         }
         tellOwner(of: rpc, .timeout, nowUs)

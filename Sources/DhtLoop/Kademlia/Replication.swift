@@ -88,12 +88,17 @@ struct ReplicaSet {
         if !isPlaced, rank < replica { ownRank = rank }
     }
 
-    /// The members that lack the record because of who came and who went. The set held the record before.
-    func lacking(_ changes: NeighbourChanges, key: Key, ownID: NodeID) -> [Contact] {
-        guard let farthest = contacts.last else { return [] }
-        let radius = max(farthest.id.distance(to: key), ownID.distance(to: key))
-        let gaps = changes.left.count { $0.distance(to: key) < radius }
-        let old = contacts.filter { !changes.joined.contains($0.id) }
-        return contacts.filter { changes.joined.contains($0.id) } + old.suffix(gaps)
+    /// The members that lack the record because of who came and who went. The set held the record before: of
+    /// those who were there before, a member is new when there were REPLICA nearer ones, the gone included.
+    func lacking(_ changes: NeighbourChanges, key: Key, ownID: NodeID, replica: Int) -> [Contact] {
+        let ownDistance = ownID.distance(to: key)
+        var nearer = 0
+        return contacts.filter { contact in
+            guard !changes.joined.contains(contact.id) else { return true }
+            let distance = contact.id.distance(to: key)
+            let gone = changes.left.count { $0.distance(to: key) < distance }
+            defer { nearer += 1 }
+            return nearer + gone + (ownDistance < distance ? 1 : 0) >= replica
+        }
     }
 }

@@ -138,4 +138,73 @@ struct RecordStoreTests {
         let held = store.heldBytes
         #expect(held < 12 << 20, "compaction keeps memory near the live bytes, seed \(seed)")
     }
+
+    // MARK: - Walking through the store
+
+    private func fill(
+        _ store: inout RecordStore, _ count: Int, _ generator: inout SeededGenerator
+    ) -> [Key] {
+        (0..<count).map { _ in
+            let key = NodeID.random(using: &generator)
+            #expect(put(&store, key, [1]) == .stored)
+            return key
+        }
+    }
+
+    @Test("a walk in steps meets every key once while nothing changes", arguments: [0, 1, 12, 500, 5_000])
+    func walk(count: Int) {
+        var generator = SeededGenerator(seed: UInt64(count))
+        var store = RecordStore(budgetBytes: 64 << 20, secret: 1, nowUs: 0)
+        let keys = fill(&store, count, &generator)
+        for limit in [1, 7, 256, 100_000] {
+            var (met, position) = ([Key](), UInt64?.some(0))
+            for _ in 0...count {
+                guard let from = position else { break }
+                let before = met.count
+                position = store.visitKeys(from: from, limit: limit) { met.append($0) }
+                #expect(position == nil || met.count - before >= limit)
+            }
+            #expect(position == nil && met.count == count && Set(met) == Set(keys), "limit \(limit)")
+        }
+    }
+
+    @Test("what is overwritten or removed meanwhile does not disturb a walk", arguments: 1...6)
+    func walkAmongChanges(seed: Int) {
+        var generator = SeededGenerator(seed: UInt64(seed))
+        var store = RecordStore(budgetBytes: 64 << 20, secret: UInt64(seed), nowUs: 0)
+        let keys = fill(&store, 2_000, &generator)
+        var (met, removed, position) = ([Key](), Set<Key>(), UInt64?.some(0))
+        for step in 2..<2_002 {
+            guard let from = position else { break }
+            position = store.visitKeys(from: from, limit: 20) { met.append($0) }
+            for _ in 0..<5 {
+                let key = keys.randomElement(using: &generator)!
+                if Bool.random(using: &generator) {
+                    store.remove(key)
+                    removed.insert(key)
+                } else if !removed.contains(key) {
+                    #expect(put(&store, key, seq: UInt64(step), [2, 3]) == .stored, "seed \(seed)")
+                }
+            }
+        }
+        #expect(position == nil && Set(met).count == met.count, "nobody twice, seed \(seed)")
+        #expect(Set(keys).subtracting(removed).isSubset(of: met), "nobody left out, seed \(seed)")
+    }
+
+    @Test("a walk goes on where it was when the store grows, and leaves out next to nobody", arguments: 1...6)
+    func walkWhileGrowing(seed: Int) {
+        var generator = SeededGenerator(seed: UInt64(seed))
+        var store = RecordStore(budgetBytes: 64 << 20, secret: UInt64(seed), nowUs: 0)
+        let keys = Set(fill(&store, 2_000, &generator))
+        var (met, position, steps) = ([Key](), UInt64?.some(0), 0)
+        while let from = position, steps < 2_000 {
+            position = store.visitKeys(from: from, limit: 64) { met.append($0) }
+            if steps < 20 { _ = fill(&store, 500, &generator) }
+            steps += 1
+        }
+        let old = met.filter { keys.contains($0) }
+        let left = keys.count - Set(old).count
+        #expect(position == nil && left <= 20, "seed \(seed): \(left) of 2000 left out")
+        #expect(old.count - Set(old).count <= 20, "seed \(seed): met twice")
+    }
 }
