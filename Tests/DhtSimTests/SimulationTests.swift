@@ -168,7 +168,7 @@ struct SimulationTests {
         #expect(report["busy_to_others"] == "0", "seed \(seed)")
         #expect(number("flood_requests") > 15_000)
         let served = number("flood_answers") - number("busy_to_flooders")
-        #expect((1000...1500).contains(served), "seed \(seed): \(served) answered")
+        #expect((1000...2000).contains(served), "seed \(seed): \(served) answered")
         #expect(number("busy_to_flooders") > 64)
         #expect(number("requests_dropped") > 10_000)
     }

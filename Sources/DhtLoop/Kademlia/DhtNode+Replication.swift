@@ -24,6 +24,7 @@ extension DhtNode {
         wheel.cancel(replication.timer)
         replication.timer = .none
         replication.isLeaving = true
+        replication.changes = NeighbourChanges()
         replication.pass = Replication.Pass(reason: .leaving)
         replicate(nowUs)
     }
