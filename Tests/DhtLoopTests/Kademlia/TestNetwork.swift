@@ -77,7 +77,6 @@ final class TestNetwork {
                 box.warm = endpoints
             case .finished(let id, let result):
                 box.results[id] = result
-            case .warm: break
             case .event(let event):
                 box.events.append(event)
             }
