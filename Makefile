@@ -18,7 +18,7 @@ BIN := .build/release
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 
-.PHONY: help setup build run demo test roundtrip surface original outage fastopen echo client flood badinput idle \
+.PHONY: help setup build run demo test roundtrip surface original replicas outage fastopen echo client flood badinput idle \
 	startup alloc bench bench-compare soak perf http callgrind valgrind prometheus readiness lifecycle openapi \
 	deploy-check systemd page pagetest docs man fuzz lint fmt vectors install clean
 
@@ -51,6 +51,9 @@ surface: build ## Deletes, conditional writes, providers, explain and ping again
 
 original: build ## The curl lines of the original's scripts against two nodes
 	@scripts/original_dht.sh
+
+replicas: build ## Records outlive their holders: two stopped, two killed, and two give every value
+	@scripts/replicas_dht.sh
 
 outage: build ## A hub is killed and comes back; the nodes must find back by themselves
 	@scripts/outage_dht.sh

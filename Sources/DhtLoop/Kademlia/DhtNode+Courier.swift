@@ -137,7 +137,9 @@ extension DhtNode {
     private mutating func noteRefusals(of keys: [Key]) {
         for refusal in decoder.refusals where Int(refusal.index) < keys.count {
             let key = keys[Int(refusal.index)]
-            if let published = publications.find(key), refusal.seq > published.seq { publications.remove(key) }
+            if let published = publications.find(key), refusal.seq > published.seq {
+                publications.remove(key)
+            }
         }
     }
 

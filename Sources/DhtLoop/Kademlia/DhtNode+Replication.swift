@@ -97,22 +97,3 @@ extension DhtNode {
         return next
     }
 }
-
-extension RoutingTable {
-    /// Whether `id` lies where this node's neighbours do: at most two buckets farther than the nearest `count`.
-    func isNear(_ id: NodeID, neighbours count: Int) -> Bool {
-        guard let bucket = bucketIndex(of: id) else { return false }
-        return bucket + 2 >= depth(ofNearest: count)
-    }
-
-    /// The deepest bucket with which the nearest `count` contacts are complete; 0 when there are fewer.
-    private func depth(ofNearest count: Int) -> Int {
-        var (found, depth) = (0, 0)
-        for bucket in buckets.indices.reversed() {
-            found += buckets[bucket].count
-            depth = bucket
-            if found >= count { break }
-        }
-        return depth
-    }
-}

@@ -186,8 +186,18 @@ extension DhtNode {
         giveUp(rpc)
         countEnd(of: rpc, code, nowUs)
         guard !rpc.isLate else { return }
-        noteFailure(of: rpc, weight: code == .closed ? 1 : 2, nowUs)
+        noteFailure(of: rpc, weight: weight(of: code, at: rpc.endpoint), nowUs)
         tellOwner(of: rpc, code, nowUs)
+    }
+
+    /// What a failure says of the peer. A switch knows who is there. An overlay that is gone takes its nodes with
+    /// it, as far as we can tell from two tries; but that the own one is gone says nothing of those behind it.
+    private func weight(of code: RpcCode, at endpoint: EndpointID) -> UInt8 {
+        switch code {
+        case .unreachable: RoutingTable.maxFailures
+        case .closed: endpoint == home ? 0 : 2
+        default: 2
+        }
     }
 
     private mutating func countEnd(of rpc: PendingRpc, _ code: RpcCode, _ nowUs: UInt64) {
@@ -209,7 +219,8 @@ extension DhtNode {
             stats.routeUpdates[.replaced] += 1
             contactLost(Contact(id: rpc.dst, endpoint: rpc.endpoint), silenceUs: silenceUs, nowUs)
             verify(spare, nowUs)
-        case .kept, .unknown: break
+        case .kept(let isDoubted): if isDoubted { tendSooner(nowUs) }
+        case .unknown: break
         }
     }
 

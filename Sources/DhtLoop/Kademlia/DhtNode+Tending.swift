@@ -6,10 +6,10 @@
 
 extension Upkeep {
     /// Mean time between two turns, when the last one had something to do and when not.
-    static let tendBusyUs: UInt64 = 3_000_000
+    static let tendBusyUs: UInt64 = 4_000_000
     static let tendIdleUs: UInt64 = 6_000_000
     /// Mean time to the next turn when a contact was found dead: there may be more, and asking them is cheap.
-    static let tendHastyUs: UInt64 = 700_000
+    static let tendHastyUs: UInt64 = 1_000_000
     /// Time after which the sessions to be kept open are chosen anew.
     static let warmUs: UInt64 = 60_000_000
     /// One turn in so many asks a contact that was given up.
@@ -20,7 +20,7 @@ extension Upkeep {
     /// Silence after which one of the nearest is pinged. The upper bound keeps sessions to them from idling
     /// out, so that the end of one tells at once that its neighbour is gone.
     var neighbourStaleUs: UInt64 {
-        lifetimes.silenceUs(deadShare: 0.1, within: 10_000_000...100_000_000)
+        lifetimes.silenceUs(deadShare: 0.15, within: 10_000_000...100_000_000)
     }
     /// Silence after which any contact is pinged when somebody waits for its place, or there is time.
     var staleUs: UInt64 { lifetimes.silenceUs(deadShare: 0.4, within: 30_000_000...1_800_000_000) }
@@ -61,7 +61,9 @@ extension DhtNode {
     }
 
     private mutating func tendOne(_ nowUs: UInt64) -> Bool {
-        if let neighbour = table.stalest(
+        if let doubted = table.doubted() {
+            ping(doubted, .probe, nowUs)
+        } else if let neighbour = table.stalest(
             ofNearest: neighbourCount, nowUs: nowUs, staleUs: upkeep.neighbourStaleUs)
         {
             ping(neighbour, .probe, nowUs)
@@ -97,9 +99,7 @@ extension DhtNode {
     /// All who are behind the own overlay would be, were it that one; it is waited for.
     mutating func lookAfter(_ endpoint: EndpointID, _ nowUs: UInt64) {
         guard endpoint != home else { return }
-        table.closest(to: config.id, neighbourCount, into: &nearest)
-        for index in 0..<nearest.count where nearest[index].endpoint == endpoint {
-            ping(nearest[index], .probe, nowUs)
-        }
+        let neighbours = table.neighbours(at: endpoint, ofNearest: neighbourCount)
+        for neighbour in neighbours.prefix(neighbourCount) { ping(neighbour, .probe, nowUs) }
     }
 }

@@ -28,7 +28,8 @@ public struct RoutingTable {
 
     /// What a failure led to.
     public enum Eviction: Equatable, Sendable {
-        case kept
+        /// The contact stays; doubted when others are no longer told of it.
+        case kept(isDoubted: Bool)
         /// The contact left, so many microseconds after it was last seen.
         case evicted(silenceUs: UInt64)
         /// So it did, and this spare may have its place once it answers.
@@ -45,7 +46,7 @@ public struct RoutingTable {
     /// Live contacts.
     public private(set) var count = 0
     public private(set) var buckets: [KBucket]
-    private var occupied = NodeID.zero
+    private(set) var occupied = NodeID.zero
 
     /// `k` is 1...64; `diversityShare` is how much of a bucket and of the table one network may hold, 0...1, where
     /// `endpoints`, which names the contacts' endpoints, tells that it has one.
@@ -196,12 +197,12 @@ public struct RoutingTable {
             remove(index, from: bucket)
             return .replaced(by: spare, silenceUs: silenceUs)
         }
-        guard state.failures >= Self.maxFailures else { return .kept }
+        guard state.failures >= Self.maxFailures else {
+            return .kept(isDoubted: state.failures >= Self.quietFailures)
+        }
         remove(index, from: bucket)
         return .evicted(silenceUs: silenceUs)
     }
-
-    // MARK: - What to tend
 
     /// The newest spare that may have a place in the deepest bucket that has one for it, taken out.
     mutating func takeSpareForRoom() -> Contact? {
@@ -209,48 +210,6 @@ public struct RoutingTable {
             if let place = promisingSpare(in: bucket) { return buckets[bucket].takeSpare(at: place) }
         }
         return nil
-    }
-
-    /// The contact that was not seen for longest, if that is `staleUs` ago: of the `limit` nearest to the own
-    /// id, or of all.
-    func stalest(ofNearest limit: Int = .max, nowUs: UInt64, staleUs: UInt64) -> Contact? {
-        var (best, oldestUs, looked) = (Contact?.none, nowUs - min(nowUs, staleUs), 0)
-        var left = occupied
-        while !left.isZero, looked < limit {
-            let bucket = 255 - left.trailingZeroBitCount
-            left = left.flippingBit(bucket)
-            for index in buckets[bucket].states.indices
-            where buckets[bucket].states[index].lastSeenUs < oldestUs {
-                oldestUs = buckets[bucket].states[index].lastSeenUs
-                best = buckets[bucket].contact(index)
-            }
-            looked += buckets[bucket].count
-        }
-        return best
-    }
-
-    /// The endpoints of the contacts that answer soonest, so many of each bucket, the fullest buckets' first: those
-    /// hold the most of all keys.
-    func soonest(perBucket limit: Int) -> [EndpointID] {
-        var endpoints: [EndpointID] = []
-        var left = occupied
-        while !left.isZero {
-            let bucket = left.leadingZeroBitCount
-            left = left.flippingBit(bucket)
-            let good = buckets[bucket].states.filter { $0.failures == 0 && $0.rtt.isMeasured }
-            let fastest = good.sorted { $0.rtt.smoothedUs < $1.rtt.smoothedUs }.prefix(limit)
-            for state in fastest where !endpoints.contains(state.endpoint) {
-                endpoints.append(state.endpoint)
-            }
-        }
-        return endpoints
-    }
-
-    /// A bucket in whose range nothing was looked up since `sinceUs`, of those that can hold anyone: no deeper
-    /// than the deepest that does.
-    func unvisitedBucket(sinceUs: UInt64) -> Int? {
-        guard !occupied.isZero else { return nil }
-        return (0...(255 - occupied.trailingZeroBitCount)).first { buckets[$0].lastLookupUs < sinceUs }
     }
 
     private mutating func add(_ contact: Contact, to bucket: Int, nowUs: UInt64) {
@@ -263,76 +222,5 @@ public struct RoutingTable {
         buckets[bucket].remove(at: index)
         if buckets[bucket].count == 0 { occupied = occupied.flippingBit(bucket) }
         count -= 1
-    }
-}
-
-// MARK: - Closest contacts
-
-extension RoutingTable {
-    /// Fills `list` with the `wanted` contacts closest to `target`, nearest first; of those seen since then, in
-    /// microseconds.
-    ///
-    /// With d the distance from the own id to the target, the contacts of bucket i differ from the target
-    /// first at bit i exactly when bit i of d is 0. So buckets at the one-bits of d come first, in ascending
-    /// order, and those at the zero-bits follow in descending order; only within a bucket is anything sorted.
-    public func closest(
-        to target: NodeID, _ wanted: Int, seenSinceUs: UInt64 = 0, into list: inout ContactList
-    ) {
-        list.clear()
-        let distance = ownID.distance(to: target)
-        var nearer = occupied & distance
-        while !nearer.isZero {
-            let bucket = nearer.leadingZeroBitCount
-            nearer = nearer.flippingBit(bucket)
-            appendSorted(bucket, by: target, wanted, seenSinceUs, to: &list)
-            if list.count >= wanted { return }
-        }
-        var farther = occupied & ~distance
-        while !farther.isZero {
-            let bucket = 255 - farther.trailingZeroBitCount
-            farther = farther.flippingBit(bucket)
-            appendSorted(bucket, by: target, wanted, seenSinceUs, to: &list)
-            if list.count >= wanted { return }
-        }
-    }
-
-    /// Appends the bucket's contacts nearest to `target` first, until `list` holds `wanted`.
-    ///
-    /// Contacts of one bucket agree in all bits up to the bucket's, so the 58 bits after it order them: a sort
-    /// of plain words with the contact's index in the low 6 (K is at most 64).
-    private func appendSorted(
-        _ bucket: Int, by target: NodeID, _ wanted: Int, _ seenSinceUs: UInt64, to list: inout ContactList
-    ) {
-        buckets.withUnsafeBufferPointer { buckets in
-            buckets[bucket].ids.withUnsafeBufferPointer { ids in
-                buckets[bucket].states.withUnsafeBufferPointer { states in
-                    Self.append(ids, states, fromBit: bucket + 1, by: target, wanted, seenSinceUs, to: &list)
-                }
-            }
-        }
-    }
-
-    @inline(__always)
-    private static func append(
-        _ ids: UnsafeBufferPointer<NodeID>, _ states: UnsafeBufferPointer<PeerState>, fromBit bit: Int,
-        by target: NodeID, _ wanted: Int, _ seenSinceUs: UInt64, to list: inout ContactList
-    ) {
-        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Limits.contactsPerMessage) { order in
-            var filled = 0
-            for index in ids.indices where states[index].isTold(seenSinceUs) {
-                let key = ids[index].distance(to: target).word(fromBit: bit) & ~63 | UInt64(index)
-                var place = filled
-                while place > 0, order[place - 1] > key {
-                    order[place] = order[place - 1]
-                    place -= 1
-                }
-                order[place] = key
-                filled += 1
-            }
-            for key in order[..<min(filled, wanted - list.count)] {
-                let index = Int(key & 63)
-                list.append(Contact(id: ids[index], endpoint: states[index].endpoint))
-            }
-        }
     }
 }
