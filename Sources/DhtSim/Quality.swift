@@ -11,6 +11,8 @@ struct TableQuality {
     var neighboursKnown = 0.0
     /// Share of contacts that are not alive.
     var dead = 0.0
+    /// Median of how many nodes they make the network out to have.
+    var sizeEstimate = 0
 }
 
 extension Simulation {
@@ -22,10 +24,12 @@ extension Simulation {
         let alive = sites.indices.filter { sites[$0].machine != nil }
         let step = max(1, alive.count / Self.qualitySample)
         var (contacts, dead, known, wanted) = (0, 0, 0, 0)
+        var sizes = Samples()
         let idOfEndpoint = config.nodes.hubs == 0
         for position in stride(from: 0, to: alive.count, by: step) {
             guard let machine = sites[alive[position]].machine else { continue }
             contacts += machine.node.table.count
+            sizes.add(Int(machine.node.table.networkSizeEstimate))
             if idOfEndpoint { dead += deadContacts(machine.node.table) }
             let closest = closestLive(to: sites[alive[position]].id, among: alive, config.nodes.k)
             wanted += closest.count
@@ -35,7 +39,7 @@ extension Simulation {
         return TableQuality(
             contacts: Double(contacts) / Double(max(1, looked)),
             neighboursKnown: wanted == 0 ? 1 : Double(known) / Double(wanted),
-            dead: Double(dead) / Double(max(1, contacts)))
+            dead: Double(dead) / Double(max(1, contacts)), sizeEstimate: sizes.percentile(0.5))
     }
 
     /// Contacts of nodes that are gone; with hubs an endpoint does not tell.

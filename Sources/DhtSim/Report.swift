@@ -134,6 +134,7 @@ extension Simulation {
         object.add("table_contacts", quality.contacts, decimals: 1)
         object.add("table_neighbours_known", quality.neighboursKnown, decimals: 4)
         object.add("table_dead", quality.dead, decimals: 4)
+        object.add("network_size_estimate", quality.sizeEstimate)
         object.add("sessions_mean", last.sessionsMean, decimals: 1)
         object.add("nodes_alive", callers.count)
         object.add("nodes_ever", sites.count - config.nodes.hubs)

@@ -10,6 +10,7 @@ struct Get: ParsableCommand {
 
     @Argument(help: "The key.")
     var key: String
+    @OptionGroup var walk: WalkOptions
     @OptionGroup var client: ClientOptions
 
     func validate() throws {
@@ -17,7 +18,7 @@ struct Get: ParsableCommand {
     }
 
     func run() throws {
-        let query = client.json ? "?json=1" : ""
+        let query = queryText([("json", client.json ? "1" : nil), walk.parameter])
         let reply = try client.client.send("GET", "/dht/kv/\(escapedPathSegment(key))\(query)")
         if client.json || reply.status == 200 { Console.write(reply.body) }
         if reply.status != 200 {

@@ -35,6 +35,7 @@ struct Table: ParsableCommand {
         let table = try client.expect(client.client.send("GET", "/dht/routing"))
         let k = table["k"]?.integer ?? 1
         client.say("\(table["id"]?.text ?? "?")  \(number(table, "contacts")) contacts, k = \(k)")
+        client.say(health(table))
         for bucket in table["buckets"]?.items ?? [] {
             let count = bucket["count"]?.integer ?? 0
             let filled = max(count > 0 ? 1 : 0, Self.barWidth * count / max(1, k))
@@ -45,6 +46,14 @@ struct Table: ParsableCommand {
                     + (spares > 0 ? " + \(spares)" : ""))
             if peers { for peer in bucket["peers"]?.items ?? [] { client.say(line(peer)) } }
         }
+    }
+
+    /// What a glance at the bars does not show.
+    private func health(_ table: JsonValue) -> String {
+        let gaps = (table["gaps"]?.items ?? []).compactMap(\.integer).map { String($0) }
+        return "about \(number(table, "network_size_estimate")) nodes in the network; "
+            + "oldest silence \(number(table, "oldest_silence_secs")) s; "
+            + (gaps.isEmpty ? "no gaps" : "nobody at \(gaps.joined(separator: ", "))")
     }
 
     private func line(_ peer: JsonValue) -> String {
@@ -59,6 +68,7 @@ struct Explain: ParsableCommand {
 
     @Argument(help: "The key.")
     var key: String
+    @OptionGroup var walk: WalkOptions
     @OptionGroup var client: ClientOptions
 
     func validate() throws {
@@ -66,7 +76,8 @@ struct Explain: ParsableCommand {
     }
 
     func run() throws {
-        let report = try client.expect(client.client.send("GET", "/dht/explain/\(escapedPathSegment(key))"))
+        let target = "/dht/explain/\(escapedPathSegment(key))\(queryText([walk.parameter]))"
+        let report = try client.expect(client.client.send("GET", target))
         client.say("\(report["key"]?.text ?? "?"): \(report["outcome"]?.text ?? "?")")
         client.say("\(number(report, "hops")) hops, \(number(report, "elapsed_ms")) ms")
         client.say("   #  hop  at ms     rtt ms     bits  peer              answer")

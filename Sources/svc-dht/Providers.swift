@@ -33,6 +33,7 @@ struct Find: ParsableCommand {
     var cid: String
     @Option(help: "Most providers that are printed.")
     var limit: UInt32?
+    @OptionGroup var walk: WalkOptions
     @OptionGroup var client: ClientOptions
 
     func validate() throws {
@@ -40,7 +41,7 @@ struct Find: ParsableCommand {
     }
 
     func run() throws {
-        let query = limit.map { "?limit=\($0)" } ?? ""
+        let query = queryText([("limit", limit.map { String($0) }), walk.parameter])
         let reply = try client.client.send("GET", "/dht/find_providers/\(escapedPathSegment(cid))\(query)")
         let report = try client.expect(reply)
         let providers = report["providers"]?.items ?? []

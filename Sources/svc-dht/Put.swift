@@ -20,6 +20,7 @@ struct Put: ParsableCommand {
     var file: String?
     @Option(help: "Seconds the value shall live.")
     var ttlSecs: UInt32?
+    @OptionGroup var walk: WalkOptions
     @OptionGroup var client: ClientOptions
 
     func validate() throws {
@@ -28,7 +29,7 @@ struct Put: ParsableCommand {
     }
 
     func run() throws {
-        let query = ttlSecs.map { "?ttl_secs=\($0)" } ?? ""
+        let query = queryText([("ttl_secs", ttlSecs.map { String($0) }), walk.parameter])
         let reply = try client.client.send(
             "PUT", "/dht/kv/\(escapedPathSegment(key))\(query)", body: readValue())
         if client.json { Console.write(reply.body) }

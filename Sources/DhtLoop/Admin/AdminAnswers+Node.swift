@@ -64,12 +64,23 @@ extension AdminAnswers {
         begin()
         json.field("id", report.id.description)
         json.field("k", report.k)
-        json.field("contacts", report.buckets.reduce(0) { $0 + $1.peers.count })
-        array("buckets", report.buckets) { bucket in
+        json.field("contacts", report.health.contacts)
+        json.field("spares", report.health.spares)
+        json.key("deepest")
+        if let deepest = report.health.deepest { json.value(deepest) } else { json.null() }
+        json.key("gaps")
+        json.beginArray()
+        for gap in report.health.gaps { json.value(gap) }
+        json.endArray()
+        json.field("oldest_silence_secs", Self.seconds(report.health.oldestSilenceUs))
+        json.field("network_size_estimate", report.networkSizeEstimate.rounded())
+        json.field("network_entropy_bits", report.networkEntropyBits)
+        array("buckets", Array(zip(report.health.buckets, report.peers))) { bucket, peers in
             json.field("prefix", bucket.prefix)
-            json.field("count", bucket.peers.count)
+            json.field("count", bucket.contacts)
             json.field("spares", bucket.spares)
-            array("peers", bucket.peers) { peer in
+            json.field("oldest_silence_secs", Self.seconds(bucket.oldestSilenceUs))
+            array("peers", peers) { peer in
                 json.field("id", peer.id.description)
                 json.field("endpoint", peer.endpoint)
                 json.key("rtt_ms")

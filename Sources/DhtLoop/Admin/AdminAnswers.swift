@@ -260,6 +260,11 @@ extension AdminAnswers {
         fail(.badRequest, "bad limit", hint: "a whole number, 1 or more", exchange)
     }
 
+    func badPaths(_ exchange: HttpExchange) {
+        let hint = "how many disjoint paths to walk on: a whole number, 1 to \(NodeConfig.maxPaths)"
+        fail(.unprocessable, "bad paths", hint: hint, exchange)
+    }
+
     func noKey(_ exchange: HttpExchange) {
         fail(.badRequest, "no key", hint: "ask for /dht/lookup?key=KEY", exchange)
     }

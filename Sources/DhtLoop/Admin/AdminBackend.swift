@@ -15,16 +15,17 @@ public protocol AdminBackend: AnyObject {
 /// the call or later; the backend's own deadline bounds how much later.
 public protocol NodeBackend: AdminBackend {
     func startPut(_ request: PutRequest, ticket: AdminTicket, nowUs: UInt64)
-    func startGet(_ key: Key, ticket: AdminTicket, nowUs: UInt64)
+    /// `paths` is how many disjoint paths to walk on, nil for the node's own number; so it is below.
+    func startGet(_ key: Key, paths: Int?, ticket: AdminTicket, nowUs: UInt64)
     /// Puts a tombstone; completed as a put is.
     func startDelete(_ key: Key, ifMatch: UInt64?, ticket: AdminTicket, nowUs: UInt64)
     func startProvide(_ request: ProvideRequest, ticket: AdminTicket, nowUs: UInt64)
     /// Looks for at most `limit` providers of `key`.
-    func startFindProviders(_ key: Key, limit: Int, ticket: AdminTicket, nowUs: UInt64)
+    func startFindProviders(_ key: Key, limit: Int, paths: Int?, ticket: AdminTicket, nowUs: UInt64)
     /// Asks the node `id` for a sign of life, wherever the routing table or a lookup finds it.
     func startPing(_ id: NodeID, ticket: AdminTicket, nowUs: UInt64)
     /// Gets `key` and keeps book of the lookup.
-    func startExplain(_ key: Key, ticket: AdminTicket, nowUs: UInt64)
+    func startExplain(_ key: Key, paths: Int?, ticket: AdminTicket, nowUs: UInt64)
 
     func stats(nowUs: UInt64) -> StatsReport
     func routing(nowUs: UInt64) -> RoutingReport
@@ -39,6 +40,8 @@ public struct PutRequest {
     public let value: UnsafeRawBufferPointer
     /// The life that was asked for; nil for the configured one.
     public let ttlSeconds: UInt64?
+    /// Disjoint paths to find the closest nodes on; nil for the node's own number.
+    public let paths: Int?
     /// The version that must be there; nil for any, or none.
     public let ifMatch: UInt64?
 }

@@ -90,17 +90,21 @@ final class AdminRoutes: HttpHandler {
     private func performOnKey(
         _ action: RouteAction, _ node: any NodeBackend, _ exchange: HttpExchange, nowUs: UInt64
     ) {
+        if action == .deleteValue { return deleteValue(node, exchange, nowUs: nowUs) }
+        guard let paths = takePaths(exchange) else { return }
         switch action {
-        case .putValue: putValue(node, exchange, nowUs: nowUs)
-        case .deleteValue: deleteValue(node, exchange, nowUs: nowUs)
-        case .explain: node.startExplain(exchange.key, ticket: exchange.ticket, nowUs: nowUs)
+        case .putValue: putValue(node, exchange, paths, nowUs: nowUs)
+        case .explain:
+            node.startExplain(exchange.key, paths: paths.count, ticket: exchange.ticket, nowUs: nowUs)
         default:
             exchange.wantsJson = exchange.query("json").map { $0 != "0" } ?? false
-            node.startGet(exchange.key, ticket: exchange.ticket, nowUs: nowUs)
+            node.startGet(exchange.key, paths: paths.count, ticket: exchange.ticket, nowUs: nowUs)
         }
     }
 
-    private func putValue(_ node: any NodeBackend, _ exchange: HttpExchange, nowUs: UInt64) {
+    private func putValue(
+        _ node: any NodeBackend, _ exchange: HttpExchange, _ paths: WantedPaths, nowUs: UInt64
+    ) {
         var ttlSeconds: UInt64?
         if let text = exchange.query("ttl_secs") {
             guard let seconds = UInt64(text), seconds > 0 else { return answers.badTtl(exchange) }
@@ -108,7 +112,8 @@ final class AdminRoutes: HttpHandler {
         }
         guard let version = takeVersion(exchange), isReady(exchange) else { return }
         let request = PutRequest(
-            key: exchange.key, value: exchange.bodyBytes, ttlSeconds: ttlSeconds, ifMatch: version.seq)
+            key: exchange.key, value: exchange.bodyBytes, ttlSeconds: ttlSeconds, paths: paths.count,
+            ifMatch: version.seq)
         node.startPut(request, ticket: exchange.ticket, nowUs: nowUs)
     }
 
@@ -136,9 +141,11 @@ final class AdminRoutes: HttpHandler {
         guard let key = ContentId.key(String(decoding: decoded, as: UTF8.self)) else {
             return answers.badCid(exchange)
         }
-        guard let limit = takeLimit(exchange, most: Self.maxProviders) else { return }
+        guard let limit = takeLimit(exchange, most: Self.maxProviders), let paths = takePaths(exchange)
+        else { return }
         exchange.key = key
-        node.startFindProviders(key, limit: limit, ticket: exchange.ticket, nowUs: nowUs)
+        node.startFindProviders(
+            key, limit: limit, paths: paths.count, ticket: exchange.ticket, nowUs: nowUs)
     }
 
     private func ping(
@@ -154,9 +161,11 @@ final class AdminRoutes: HttpHandler {
     private func lookUp(_ node: any NodeBackend, _ exchange: HttpExchange, nowUs: UInt64) {
         var text = exchange.query("key") ?? ""
         guard !text.isEmpty else { return answers.noKey(exchange) }
-        guard text.withUTF8({ takeKey(UnsafeRawBufferPointer($0), exchange) }) else { return }
+        guard text.withUTF8({ takeKey(UnsafeRawBufferPointer($0), exchange) }),
+            let paths = takePaths(exchange)
+        else { return }
         (exchange.wantsJson, exchange.isLookup) = (true, true)
-        node.startGet(exchange.key, ticket: exchange.ticket, nowUs: nowUs)
+        node.startGet(exchange.key, paths: paths.count, ticket: exchange.ticket, nowUs: nowUs)
     }
 
     private func debugList(_ node: any NodeBackend, _ exchange: HttpExchange, nowUs: UInt64) {
@@ -186,6 +195,16 @@ final class AdminRoutes: HttpHandler {
         guard let text = exchange.query("limit") else { return most }
         if let limit = Int(text), limit > 0 { return min(limit, most) }
         answers.badLimit(exchange)
+        return nil
+    }
+
+    /// `?paths=`, none without it; answers and returns nil when it is no number that a lookup takes.
+    private func takePaths(_ exchange: HttpExchange) -> WantedPaths? {
+        guard let text = exchange.query("paths") else { return WantedPaths(count: nil) }
+        if let count = Int(text), (1...NodeConfig.maxPaths).contains(count) {
+            return WantedPaths(count: count)
+        }
+        answers.badPaths(exchange)
         return nil
     }
 
@@ -221,6 +240,11 @@ final class AdminRoutes: HttpHandler {
 
     /// Answers a request that the service will not answer any more.
     func abandon(_ exchange: HttpExchange) { answers.refused(.stopping, exchange) }
+}
+
+/// How many disjoint paths a lookup shall walk on; no number for as many as it would.
+private struct WantedPaths {
+    let count: Int?
 }
 
 /// What `If-Match` asks for; no number for any version.

@@ -164,7 +164,8 @@ function showStats(stats) {
 }
 
 function showRouting(routing) {
-  $("contacts").textContent = routing.contacts + " contacts, k = " + routing.k;
+  $("contacts").textContent = routing.contacts + " contacts, k = " + routing.k
+    + ", about " + routing.network_size_estimate + " nodes in the network";
   $("buckets").replaceChildren(...routing.buckets.map((bucket) => {
     const row = element("div", undefined, "bucket"), fill = element("div", undefined, "fill"), bar = element("div");
     bar.style.width = 100 * bucket.count / routing.k + "%";

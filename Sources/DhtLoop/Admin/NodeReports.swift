@@ -95,17 +95,15 @@ public struct RoutingReport: Sendable {
         public var failures: Int
     }
 
-    public struct Bucket: Sendable {
-        /// Bits that its contacts share with the own id.
-        public var prefix: Int
-        public var spares: Int
-        public var peers: [Peer]
-    }
-
     public var id: NodeID
     public var k: Int
-    /// Those with a contact or a spare, by ascending prefix.
-    public var buckets: [Bucket]
+    public var health: TableHealth
+    /// The contacts of each of its buckets.
+    public var peers: [[Peer]] = []
+    /// Nodes that the network seems to have.
+    public var networkSizeEstimate = 0.0
+    /// How evenly the contacts are spread over networks.
+    public var networkEntropyBits = 0.0
 }
 
 /// What a node is, has and does, for people.

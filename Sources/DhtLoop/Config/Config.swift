@@ -16,6 +16,8 @@ public struct Config: Sendable {
     public let alpha: Int
     /// Extra queries allowed when a peer is slow.
     public let beta: Int
+    /// Percent of a bucket and of the table that one network may hold.
+    public let diversity: Int
     /// Upper bound of one RPC.
     public let timeoutMs: Int
     /// Upper bound of a whole put or get.
@@ -78,6 +80,7 @@ public struct Config: Sendable {
         k = from.number("RON_DHT_K")
         alpha = from.number("RON_DHT_ALPHA")
         beta = from.number("RON_DHT_BETA")
+        diversity = from.number("RON_DHT_DIVERSITY")
         timeoutMs = from.number("RON_DHT_TIMEOUT_MS")
         deadlineMs = from.number("RON_DHT_DEADLINE_MS")
         replica = from.number("RON_DHT_REPLICA")

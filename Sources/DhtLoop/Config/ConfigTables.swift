@@ -48,6 +48,10 @@ extension Config {
             kind: .integer(least: .number(0), most: .setting("RON_DHT_ALPHA")),
             initial: .number(Tuning.beta), meaning: "Extra queries when a peer is slower than usual"),
         SettingSpec(
+            name: "RON_DHT_DIVERSITY", flag: "diversity", kind: .within(Tuning.diversityRange),
+            initial: .number(Tuning.diversity),
+            meaning: "Percent of a bucket and of the table that one /24 or /48 may hold; 100: any"),
+        SettingSpec(
             name: "RON_DHT_TIMEOUT_MS", flag: "timeout-ms", kind: .within(Tuning.timeoutMsRange),
             initial: .number(Tuning.timeoutMs), meaning: "Upper bound of one RPC, in milliseconds"),
         SettingSpec(

@@ -13,6 +13,9 @@ public enum Tuning {
     static let alpha = 3
     static let alphaMax = 16
     static let beta = 1
+    /// Percent. Five of a bucket of twenty: who rents one network is a minority wherever a lookup goes.
+    static let diversity = 25
+    static let diversityRange = 0...100
     static let timeoutMs = 2000
     static let timeoutMsRange = 100...30_000
     static let deadlineMs = 5000

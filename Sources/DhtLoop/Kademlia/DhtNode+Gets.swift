@@ -12,12 +12,13 @@ extension DhtNode {
     ///
     /// - Parameters:
     ///   - quorum: copies to compare before the newest is believed, 1...k; 1 takes the first one met.
+    ///   - paths: disjoint paths to walk on, 1...`NodeConfig.maxPaths`; nil for as many as configured.
     ///   - isExplained: ask every node on the way, and tell how it went.
     /// - Returns: nil when `maxCalls` are in progress.
     public mutating func get(
-        _ key: Key, quorum: Int = 1, isExplained: Bool = false, nowUs: UInt64
+        _ key: Key, quorum: Int = 1, paths: Int? = nil, isExplained: Bool = false, nowUs: UInt64
     ) -> CallID? {
-        guard let call = openCall(.get, target: key, nowUs) else { return nil }
+        guard let call = openCall(.get, target: key, paths: paths, nowUs) else { return nil }
         stats.gets += 1
         let id = call.id
         call.quorum = isExplained ? config.k : min(max(1, quorum), config.k)
@@ -31,7 +32,7 @@ extension DhtNode {
                 return id
             }
         }
-        if call.quorum == 1 {
+        if call.quorum == 1, paths == nil {
             if let walk = walkOfKey[key], let leader = calls[walk] {
                 leader.followers.append(id)
                 return id

@@ -18,11 +18,13 @@ extension DhtNode {
         return id
     }
 
-    /// Starts to search for providers of `cid`; it ends early once `limit` (1...64) are known.
+    /// Starts to search for providers of `cid`; it ends early once `limit` (1...64) are known. `paths` as for `get`.
     ///
     /// - Returns: nil when `maxCalls` are in progress.
-    public mutating func findProviders(_ cid: Key, limit: Int, nowUs: UInt64) -> CallID? {
-        guard let call = openCall(.findProviders, target: cid, nowUs) else { return nil }
+    public mutating func findProviders(
+        _ cid: Key, limit: Int, paths: Int? = nil, nowUs: UInt64
+    ) -> CallID? {
+        guard let call = openCall(.findProviders, target: cid, paths: paths, nowUs) else { return nil }
         call.limit = min(max(1, limit), Limits.contactsPerMessage)
         for provider in providers.find(cid, limit: call.limit, nowUs: nowUs) {
             call.found[provider.node] = Self.secondsLeft(until: provider.expiresAtUs, nowUs)

@@ -10,9 +10,10 @@ extension DhtNode {
     /// replica that has a higher one says so, and the put goes over it, once.
     /// - Returns: nil when `maxCalls` are in progress.
     public mutating func put(
-        _ key: Key, value: [UInt8], seq: UInt64, ttlSeconds: UInt64?, nowUs: UInt64
+        _ key: Key, value: [UInt8], seq: UInt64, ttlSeconds: UInt64?, paths: Int? = nil, nowUs: UInt64
     ) -> CallID? {
-        write(key, value: value, seq: seq, ttlSeconds: ttlSeconds, isTombstone: false, nowUs)
+        write(
+            key, value: value, seq: seq, ttlSeconds: ttlSeconds, isTombstone: false, paths: paths, nowUs)
     }
 
     /// Starts to delete `key`: a version without a value, which lives at least as long as any replica written
@@ -26,9 +27,10 @@ extension DhtNode {
     }
 
     private mutating func write(
-        _ key: Key, value: [UInt8], seq: UInt64, ttlSeconds: UInt64?, isTombstone: Bool, _ nowUs: UInt64
+        _ key: Key, value: [UInt8], seq: UInt64, ttlSeconds: UInt64?, isTombstone: Bool,
+        paths: Int? = nil, _ nowUs: UInt64
     ) -> CallID? {
-        guard let call = openCall(.put, target: key, nowUs) else { return nil }
+        guard let call = openCall(.put, target: key, paths: paths, nowUs) else { return nil }
         stats.puts += 1
         call.value = value
         call.isTombstone = isTombstone

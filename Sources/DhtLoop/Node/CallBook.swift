@@ -7,6 +7,7 @@
 struct PendingWrite: Equatable {
     var value: [UInt8]
     var ttlSeconds: UInt64?
+    var paths: Int?
 }
 
 /// Calls by ticket.

@@ -105,10 +105,11 @@ public final class NodeHost: PoolOwner {
 
     /// Starts a get; false when too many are in progress. `CallOwner.callEnded` tells how it ended.
     public func get(
-        _ key: Key, quorum: Int = 1, isExplained: Bool = false, ticket: UInt64
+        _ key: Key, quorum: Int = 1, paths: Int? = nil, isExplained: Bool = false, ticket: UInt64
     ) -> Bool {
         begin(
-            node.get(key, quorum: quorum, isExplained: isExplained, nowUs: loop.nowUs), ticket)
+            node.get(
+                key, quorum: quorum, paths: paths, isExplained: isExplained, nowUs: loop.nowUs), ticket)
     }
 
     /// Starts a delete; `seq` is the tombstone's version.
@@ -125,16 +126,18 @@ public final class NodeHost: PoolOwner {
     public func ping(_ id: NodeID, ticket: UInt64) -> Bool { begin(node.ping(id, nowUs: loop.nowUs), ticket) }
 
     /// Starts to look for providers of `cid`.
-    public func findProviders(_ cid: Key, limit: Int, ticket: UInt64) -> Bool {
-        begin(node.findProviders(cid, limit: limit, nowUs: loop.nowUs), ticket)
+    public func findProviders(_ cid: Key, limit: Int, paths: Int? = nil, ticket: UInt64) -> Bool {
+        begin(node.findProviders(cid, limit: limit, paths: paths, nowUs: loop.nowUs), ticket)
     }
 
     /// Starts a put; `seq` is the version, `ttlSeconds` nil for the default.
     public func put(
-        _ key: Key, value: [UInt8], seq: UInt64, ttlSeconds: UInt64?, ticket: UInt64
+        _ key: Key, value: [UInt8], seq: UInt64, ttlSeconds: UInt64?, paths: Int? = nil, ticket: UInt64
     ) -> Bool {
         begin(
-            node.put(key, value: value, seq: seq, ttlSeconds: ttlSeconds, nowUs: loop.nowUs), ticket)
+            node.put(
+                key, value: value, seq: seq, ttlSeconds: ttlSeconds, paths: paths, nowUs: loop.nowUs),
+            ticket)
     }
 
     /// Begins to give what is stored here to those who take this node's place; the owner hears of the end.

@@ -7,7 +7,8 @@ extension NodeService {
     // MARK: - Starting
 
     func startPut(_ request: PutRequest, ticket: AdminTicket, nowUs: UInt64) {
-        let write = PendingWrite(value: Array(request.value), ttlSeconds: request.ttlSeconds)
+        let write = PendingWrite(
+            value: Array(request.value), ttlSeconds: request.ttlSeconds, paths: request.paths)
         if let expected = request.ifMatch {
             return check(request.key, .compareAndPut(expected, write), ticket)
         }
@@ -19,8 +20,8 @@ extension NodeService {
         start(.delete, key, ticket) { deleteNow(key, ticket) }
     }
 
-    func startGet(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
-        start(.get, key, ticket) { host.get(key, ticket: ticket.rawValue) }
+    func startGet(_ key: Key, paths: Int?, ticket: AdminTicket, nowUs: UInt64) {
+        start(.get, key, ticket) { host.get(key, paths: paths, ticket: ticket.rawValue) }
     }
 
     func startProvide(_ request: ProvideRequest, ticket: AdminTicket, nowUs: UInt64) {
@@ -31,12 +32,18 @@ extension NodeService {
         }
     }
 
-    func startFindProviders(_ key: Key, limit: Int, ticket: AdminTicket, nowUs: UInt64) {
-        start(.find, key, ticket) { host.findProviders(key, limit: limit, ticket: ticket.rawValue) }
+    func startFindProviders(
+        _ key: Key, limit: Int, paths: Int?, ticket: AdminTicket, nowUs: UInt64
+    ) {
+        start(.find, key, ticket) {
+            host.findProviders(key, limit: limit, paths: paths, ticket: ticket.rawValue)
+        }
     }
 
-    func startExplain(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
-        start(.explain, key, ticket) { host.get(key, isExplained: true, ticket: ticket.rawValue) }
+    func startExplain(_ key: Key, paths: Int?, ticket: AdminTicket, nowUs: UInt64) {
+        start(.explain, key, ticket) {
+            host.get(key, paths: paths, isExplained: true, ticket: ticket.rawValue)
+        }
     }
 
     func startPing(_ id: NodeID, ticket: AdminTicket, nowUs: UInt64) {
@@ -69,7 +76,7 @@ extension NodeService {
     private func putNow(_ key: Key, _ write: PendingWrite, _ ticket: AdminTicket) -> Bool {
         host.put(
             key, value: write.value, seq: Clock.realtimeUs(), ttlSeconds: write.ttlSeconds,
-            ticket: ticket.rawValue)
+            paths: write.paths, ticket: ticket.rawValue)
     }
 
     private func deleteNow(_ key: Key, _ ticket: AdminTicket) -> Bool {

@@ -14,6 +14,8 @@ extension NodeService {
         metrics.txDropped = host.pool.counters.txDropped + host.pool.unsent
         metrics.rejected["http"] = admin?.rejected ?? 0
         metrics.routingTableSize = host.node.table.count
+        metrics.networkSizeEstimate = host.node.table.networkSizeEstimate
+        metrics.networkEntropyBits = Entropy.bits(ofCounts: host.node.table.contactsByNetwork)
         metrics.activeSessions = host.pool.openSessions + (host.overlay?.openSessions ?? 0)
         metrics.pendingQueries = host.node.pendingRpcs
         metrics.records = host.node.store.count
@@ -43,17 +45,18 @@ extension NodeService {
 
     func routing(nowUs: UInt64) -> RoutingReport {
         let table = host.node.table
-        var report = RoutingReport(id: table.ownID, k: table.k, buckets: [])
-        for (prefix, bucket) in table.buckets.enumerated() {
-            guard bucket.count > 0 || !bucket.spares.isEmpty else { continue }
-            let peers = zip(bucket.ids, bucket.states).map { id, state in
-                RoutingReport.Peer(
-                    id: id, endpoint: host.endpoints.text(state.endpoint),
-                    rttUs: state.rtt.isMeasured ? state.rtt.smoothedUs : nil,
-                    lastSeenAgoUs: nowUs - min(nowUs, state.lastSeenUs), failures: Int(state.failures))
-            }
-            report.buckets.append(
-                RoutingReport.Bucket(prefix: prefix, spares: bucket.spares.count, peers: peers))
+        var report = RoutingReport(id: table.ownID, k: table.k, health: table.health(nowUs: nowUs))
+        report.networkSizeEstimate = table.networkSizeEstimate
+        report.networkEntropyBits = Entropy.bits(ofCounts: table.contactsByNetwork)
+        for health in report.health.buckets {
+            let bucket = table.buckets[health.prefix]
+            report.peers.append(
+                zip(bucket.ids, bucket.states).map { id, state in
+                    RoutingReport.Peer(
+                        id: id, endpoint: host.endpoints.text(state.endpoint),
+                        rttUs: state.rtt.isMeasured ? state.rtt.smoothedUs : nil,
+                        lastSeenAgoUs: nowUs - min(nowUs, state.lastSeenUs), failures: Int(state.failures))
+                })
         }
         return report
     }

@@ -40,6 +40,10 @@ public struct DhtMetrics: Sendable {
     public var lookupHops = Histogram(bounds: Histogram.hopBounds)
     // State.
     public var routingTableSize = 0
+    /// Nodes that the network seems to have.
+    public var networkSizeEstimate = 0.0
+    /// How evenly contacts are spread over networks.
+    public var networkEntropyBits = 0.0
     public var activeSessions = 0
     public var pendingQueries = 0
     public var records = 0
@@ -111,6 +115,12 @@ public struct DhtMetrics: Sendable {
 
     private func renderState(into page: inout PrometheusText) {
         page.gauge("dht_routing_table_size", "Contacts in the routing table.", routingTableSize)
+        page.gauge(
+            "dht_network_size_estimate", "Nodes that the network seems to have, this one included.",
+            networkSizeEstimate)
+        page.gauge(
+            "dht_routing_network_entropy_bits", "Entropy of the contacts' networks, /24 or /48.",
+            networkEntropyBits)
         page.gauge("dht_active_sessions", "Open overlay sessions.", activeSessions)
         page.gauge("dht_pending_queries", "RPCs that wait for their reply.", pendingQueries)
         page.gauge("dht_records", "Records stored.", records)

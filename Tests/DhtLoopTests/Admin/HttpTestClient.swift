@@ -132,12 +132,15 @@ final class FakeNode: NodeBackend {
     var explained: [Key] = []
     var pinged: [NodeID] = []
     var recordLimits: [Int] = []
+    /// Disjoint paths that each search and each put asked for.
+    var paths: [Int?] = []
     var tickets: [AdminTicket] = []
     var onCall: (AdminTicket) -> Void = { _ in }
 
     func renderMetrics(into page: inout PrometheusText) { page.gauge("fake", "A fake.", 1) }
 
     func startPut(_ request: PutRequest, ticket: AdminTicket, nowUs: UInt64) {
+        paths.append(request.paths)
         puts.append(
             Put(
                 key: request.key, value: Array(request.value), ttlSeconds: request.ttlSeconds,
@@ -145,7 +148,8 @@ final class FakeNode: NodeBackend {
         started(ticket)
     }
 
-    func startGet(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
+    func startGet(_ key: Key, paths: Int?, ticket: AdminTicket, nowUs: UInt64) {
+        self.paths.append(paths)
         gets.append(key)
         started(ticket)
     }
@@ -160,7 +164,10 @@ final class FakeNode: NodeBackend {
         started(ticket)
     }
 
-    func startFindProviders(_ key: Key, limit: Int, ticket: AdminTicket, nowUs: UInt64) {
+    func startFindProviders(
+        _ key: Key, limit: Int, paths: Int?, ticket: AdminTicket, nowUs: UInt64
+    ) {
+        self.paths.append(paths)
         searches.append(Search(key: key, limit: limit))
         started(ticket)
     }
@@ -170,7 +177,8 @@ final class FakeNode: NodeBackend {
         started(ticket)
     }
 
-    func startExplain(_ key: Key, ticket: AdminTicket, nowUs: UInt64) {
+    func startExplain(_ key: Key, paths: Int?, ticket: AdminTicket, nowUs: UInt64) {
+        self.paths.append(paths)
         explained.append(key)
         started(ticket)
     }
@@ -204,8 +212,13 @@ final class FakeNode: NodeBackend {
             RoutingReport.Peer(
                 id: NodeID(8, 8, 8, 8), endpoint: "[::1]:9", rttUs: nil, lastSeenAgoUs: 0, failures: 1),
         ]
+        let bucket = TableHealth.Bucket(prefix: 4, contacts: 2, spares: 1, oldestSilenceUs: 2_000_000)
+        let health = TableHealth(
+            contacts: 2, spares: 1, buckets: [bucket], deepest: 4, gaps: [0, 1, 2, 3],
+            oldestSilenceUs: 2_000_000)
         return RoutingReport(
-            id: Self.peer, k: 20, buckets: [RoutingReport.Bucket(prefix: 4, spares: 1, peers: peers)])
+            id: Self.peer, k: 20, health: health, peers: [peers], networkSizeEstimate: 3,
+            networkEntropyBits: 1)
     }
 
     func records(limit: Int, nowUs: UInt64) -> [RecordSummary] {

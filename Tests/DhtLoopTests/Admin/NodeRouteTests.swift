@@ -26,7 +26,9 @@ struct NodeRouteTests {
         let text = try TestPort().ask("GET", "/dht/routing").text
         #expect(
             text.hasPrefix(
-                #"{"id":"\#(FakeNode.peer)","k":20,"contacts":2,"buckets":[{"prefix":4,"count":2,"#))
+                #"{"id":"\#(FakeNode.peer)","k":20,"contacts":2,"spares":1,"deepest":4,"gaps":[0,1,2,3],"#
+                    + #""oldest_silence_secs":2.0,"network_size_estimate":3.0,"network_entropy_bits":1.0,"#
+                    + #""buckets":[{"prefix":4,"count":2,"spares":1,"oldest_silence_secs":2.0,"peers":["#))
         #expect(text.contains(#""endpoint":"127.0.0.1:9700","rtt_ms":1.5,"seen_secs_ago":2.0,"failures":0}"#))
         #expect(text.contains(#""endpoint":"[::1]:9","rtt_ms":null,"seen_secs_ago":0.0,"failures":1}"#))
     }
@@ -61,6 +63,24 @@ struct NodeRouteTests {
                 + #""shared_bits":\#(distance.leadingZeroBitCount),"distance":"\#(distance)","#
                 + #""asked_at_ms":0.5,"rtt_ms":null,"answer":"timeout","contacts":0}]}"# + "\n")
         #expect(port.node.explained == [KeyText.key("a")])
+    }
+
+    @Test("paths is handed on from wherever a lookup begins")
+    func paths() throws {
+        let port = try TestPort()
+        port.answerAtOnce(.notFound(.fake))
+        let cid = "b3:\(KeyText.key("a"))"
+        for target in ["/dht/kv/a", "/dht/lookup?key=a", "/dht/explain/a", "/dht/find_providers/\(cid)"] {
+            let mark = target.contains("?") ? "&" : "?"
+            _ = try port.ask("GET", target)
+            _ = try port.ask("GET", target + mark + "paths=8")
+            for bad in ["0", "9", "-1", "x", ""] {
+                let refused = try port.ask("GET", target + mark + "paths=" + bad)
+                #expect(refused.status == 422 && refused.text.contains("1 to 8"), "\(target) \(bad)")
+            }
+        }
+        _ = try port.ask("PUT", "/dht/kv/a?paths=2", body: Array("v".utf8))
+        #expect(port.node.paths == [nil, 8, nil, 8, nil, 8, nil, 8, 2])
     }
 
     @Test("ping is 200 with the round trip, 404 for a stranger, 504 for silence, 400 for no id")

@@ -56,6 +56,19 @@ struct CommandLineTests {
         #expect(json.code == 0 && JsonValue(json.output)?["encoding"]?.text == "base64")
     }
 
+    @Test("--paths goes along with every lookup, and is refused before one when it is none")
+    func paths() throws {
+        port.answerAtOnce(.notFound(.fake))
+        _ = try run("get", "a", "--json", "--paths", "4")
+        _ = try run("put", "a", "b", "--ttl-secs", "5", "--paths", "2")
+        _ = try run("explain", "a", "--paths", "8")
+        _ = try run("find", "b3:\(KeyText.key("a"))", "--limit", "3", "--paths", "1")
+        #expect(port.node.paths == [4, 2, 8, 1])
+        #expect(port.node.puts.map(\.ttlSeconds) == [5] && port.node.searches.map(\.limit) == [3])
+        #expect(try run("get", "a", "--paths", "9").code == 2)
+        #expect(port.node.paths.count == 4)
+    }
+
     @Test("get of what is not there, or not found in time, ends with 1 and prints no value")
     func misses() throws {
         port.answerAtOnce(.notFound(.fake))
@@ -148,6 +161,7 @@ struct CommandLineTests {
         let table = try run("table", "--peers").text
         #expect(table.contains("   4 |####    ") && table.contains("| 2 + 1\n"))
         #expect(table.contains("127.0.0.1:9700  1.5 ms\n") && table.contains("[::1]:9  -\n"))
+        #expect(table.contains("about 3 nodes in the network; oldest silence 2 s; nobody at 0, 1, 2, 3\n"))
         #expect(JsonValue(try run("table", "--json").output)?["contacts"]?.integer == 2)
         let step = ExplainReport.Step(
             peer: FakeNode.peer, endpoint: "h:1", hop: 1, askedAtUs: 500, rttUs: 2500, answer: "nodes",

@@ -41,6 +41,31 @@ extension DhtNodeTests {
             #expect(outcome == .stored)
         }
 
+        @Test("calls on four disjoint paths find what is there, and ask nobody twice")
+        func paths() throws {
+            let network = tests.cluster(40)
+            let stored = try result(network, on: 0) {
+                $0.put(key, value: [1], seq: 10, ttlSeconds: 3600, paths: 4, nowUs: $1)
+            }
+            guard case .put(let report) = stored else { throw DhtNodeTests.Missing() }
+            #expect(report.acks == 3)
+            let asker = try #require(network.nodes.indices.last { held(network, $0) == nil })
+            let found = try result(network, on: asker) { $0.get(key, paths: 4, nowUs: $1) }
+            guard case .get(let got) = found else { throw DhtNodeTests.Missing() }
+            guard case .found(value: [1], _, _) = got.outcome else { throw DhtNodeTests.Missing() }
+            let explained = try result(network, on: asker) {
+                $0.get(key, paths: 4, isExplained: true, nowUs: $1)
+            }
+            guard case .get(let walk) = explained else { throw DhtNodeTests.Missing() }
+            let asked = walk.trace.map(\.peer.id)
+            #expect(asked.count >= 8 && Set(asked).count == asked.count)
+            let cid = NodeID(7, 7, 7, 7)
+            _ = try result(network, on: 1) { $0.provide(cid, node: [97], ttlSeconds: 600, nowUs: $1) }
+            let search = try result(network, on: 9) { $0.findProviders(cid, limit: 1, paths: 4, nowUs: $1) }
+            guard case .providers(let who) = search else { throw DhtNodeTests.Missing() }
+            #expect(who.providers.map(\.node) == [[97]])
+        }
+
         @Test("a deleted record is not found, and its tombstone keeps an older version out")
         func delete() throws {
             let network = tests.cluster(10)
