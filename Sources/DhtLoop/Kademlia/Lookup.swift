@@ -1,7 +1,8 @@
 // RO:WHAT  Lookup: one iterative walk towards a key, on one path or on several disjoint ones, as a machine.
 // RO:WHY   Kademlia paper, 2.3: ask alpha of the closest known at a time, until the closest known have all
 //          answered. Who is asked next and when to stop is decided here, without a clock or a socket.
-//          S/Kademlia, 4.4: on disjoint paths a liar spoils only the path that it is on.
+//          S/Kademlia, 4.4: on disjoint paths a liar spoils only the path that it is on; and who named nobody
+//          that is there is believed last.
 // RO:INVARIANTS  peers are sorted by distance, without duplicates, at most `capacity` a path; a path's
 //                inFlight counts its `asked` and `overdue` ones.
 // RO:TEST  Tests/DhtLoopTests/Kademlia/LookupTests.swift
@@ -51,6 +52,18 @@ public struct Lookup: Sendable {
         public var hop: UInt8
         /// The path it belongs to.
         public var path: UInt8
+        /// Who named it, in `referrers`.
+        fileprivate var referrer: UInt8
+    }
+
+    /// What became of those whom one peer has named.
+    private struct Referrer {
+        var id: NodeID
+        var answered = 0
+        var lost = 0
+
+        /// Three were asked, and none was there: the others it named are asked when nobody else is left.
+        var isDoubted: Bool { answered == 0 && lost >= 3 }
     }
 
     /// What there is on a path.
@@ -68,6 +81,8 @@ public struct Lookup: Sendable {
     public private(set) var hops = 0
     private var plan = Plan(width: 1, k: 1, alpha: 1)
     private var paths: [Path] = [Path()]
+    /// The own table, and then those who named peers; bounded, as a peer's reference to them is.
+    private var referrers = [Referrer(id: .zero)]
     /// The path whose turn it is: to be given a peer of the table, or to ask.
     private var turn = 0
     private var ownID = NodeID.zero
@@ -90,33 +105,48 @@ public struct Lookup: Sendable {
         (answers, hops, turn) = (0, 0, 0)
         paths.removeAll(keepingCapacity: true)
         for _ in 0..<max(1, plan.paths) { paths.append(Path()) }
+        referrers.removeAll(keepingCapacity: true)
+        referrers.append(Referrer(id: ownID))
         peers.removeAll(keepingCapacity: true)
         peers.reserveCapacity(capacity * paths.count)
     }
 
     /// Takes in a contact of the own table. They are dealt to the paths in turn.
     public mutating func add(_ contact: Contact, rttUs: UInt32 = .max) {
-        if insert(contact, rttUs: rttUs, hop: 1, path: turn) { turn = (turn + 1) % paths.count }
+        if insert(contact, rttUs: rttUs, hop: 1, path: turn, referrer: 0) { turn = (turn + 1) % paths.count }
     }
 
     /// Takes in a contact that `referrer`, who is in the walk, has named.
     public mutating func add(_ contact: Contact, rttUs: UInt32 = .max, from referrer: NodeID) {
         guard let index = index(of: referrer) else { return }
         let (hop, path) = (min(peers[index].hop, 254) + 1, Int(peers[index].path))
-        _ = insert(contact, rttUs: rttUs, hop: hop, path: path)
+        _ = insert(contact, rttUs: rttUs, hop: hop, path: path, referrer: place(ofReferrer: referrer))
     }
 
-    private mutating func insert(_ contact: Contact, rttUs: UInt32, hop: UInt8, path: Int) -> Bool {
+    private mutating func place(ofReferrer id: NodeID) -> UInt8 {
+        if referrers[referrers.count - 1].id == id { return UInt8(referrers.count - 1) }
+        if let place = referrers.firstIndex(where: { $0.id == id }) { return UInt8(place) }
+        guard referrers.count <= Int(UInt8.max) else { return UInt8.max }
+        referrers.append(Referrer(id: id))
+        return UInt8(referrers.count - 1)
+    }
+
+    private mutating func insert(
+        _ contact: Contact, rttUs: UInt32, hop: UInt8, path: Int, referrer: UInt8
+    ) -> Bool {
         guard contact.id != ownID, !contact.id.isZero, contact.endpoint != .none else { return false }
         let distance = contact.id.distance(to: target)
         let place = position(of: distance)
-        if place < peers.count, peers[place].distance == distance { return false }
+        if place < peers.count, peers[place].distance == distance {
+            if isDoubted(peers[place]), Int(peers[place].path) == path { peers[place].referrer = referrer }
+            return false
+        }
         if paths[path].peers >= capacity {
             guard dropFarthest(of: path, beyond: place) else { return false }
         }
         let peer = Peer(
             contact: contact, distance: distance, rttUs: rttUs, hop: hop,
-            path: UInt8(truncatingIfNeeded: path))
+            path: UInt8(truncatingIfNeeded: path), referrer: referrer)
         peers.insert(peer, at: place)
         paths[path].peers += 1
         return true
@@ -148,12 +178,16 @@ public struct Lookup: Sendable {
         return nil
     }
 
+    private func isDoubted(_ peer: Peer) -> Bool { referrers[Int(peer.referrer)].isDoubted }
+
     /// The closest peer of a path that was not asked, unless enough closer ones were; of those that are as
-    /// close, to the bit, the one that answers soonest.
+    /// close, to the bit, the one that answers soonest. Those whom a doubted referrer named come last.
     private func nextFresh(on path: Int) -> Int? {
-        var good = 0
+        var (good, doubted) = (0, Int?.none)
         for index in peers.indices where Int(peers[index].path) == path {
             switch peers[index].progress {
+            case .fresh where isDoubted(peers[index]):
+                doubted = doubted ?? index
             case .fresh:
                 return soonest(from: index)
             case .asked, .answered:
@@ -166,7 +200,7 @@ public struct Lookup: Sendable {
                 break
             }
         }
-        return nil
+        return doubted
     }
 
     private func soonest(from first: Int) -> Int {
@@ -174,30 +208,34 @@ public struct Lookup: Sendable {
         let magnitude = peers[first].distance.leadingZeroBitCount
         for index in peers.indices[first...].dropFirst() {
             guard peers[index].distance.leadingZeroBitCount == magnitude else { break }
-            let isCandidate = peers[index].progress == .fresh && peers[index].path == peers[first].path
+            let isCandidate =
+                peers[index].progress == .fresh && peers[index].path == peers[first].path
+                && !isDoubted(peers[index])
             if isCandidate, peers[index].rttUs < peers[best].rttUs { best = index }
         }
         return best
     }
 
-    /// Whether the `width` closest known have all answered, silent and failed ones left out.
+    /// Whether the `width` closest known have all answered, silent and failed ones left out, and those whom a
+    /// doubted referrer named.
     public var isFinished: Bool { paths.indices.allSatisfy { isFinished($0) } }
 
     private func isFinished(_ path: Int) -> Bool {
-        var (answered, isAnyOverdue) = (0, false)
+        var (answered, isAnyOpen) = (0, false)
         for peer in peers where Int(peer.path) == path {
             switch peer.progress {
+            case .fresh where isDoubted(peer): isAnyOpen = true
             case .fresh, .asked: return false
             case .overdue:
                 if plan.waitsForOverdue { return false }
-                isAnyOverdue = true
+                isAnyOpen = true
             case .answered:
                 answered += 1
                 if answered >= pathWidth { return true }
             case .silent, .failed: break
             }
         }
-        return !isAnyOverdue
+        return !isAnyOpen
     }
 
     /// A peer answered. Returns its hop, or nil when it was not waited for.
@@ -242,6 +280,11 @@ public struct Lookup: Sendable {
         case .asked, .overdue: releaseSlot(of: index)
         case .silent: break
         case .fresh, .answered, .failed: return false
+        }
+        if progress == .answered {
+            referrers[Int(peers[index].referrer)].answered += 1
+        } else if peers[index].progress != .silent {
+            referrers[Int(peers[index].referrer)].lost += 1
         }
         peers[index].progress = progress
         return true
