@@ -1,6 +1,6 @@
 // RO:WHAT  TableHealth: fill, age and gaps of the routing table, its networks, and how large the network seems.
 // RO:WHY   A table goes bad long before lookups fail; an operator should see it there first.
-// RO:METRICS  dht_network_size_estimate, dht_routing_network_entropy_bits
+// RO:METRICS  dht_network_size_estimate, dht_routing_network_entropy
 // RO:TEST  Tests/DhtLoopTests/Kademlia/TableHealthTests.swift
 
 /// What a look at a routing table shows.

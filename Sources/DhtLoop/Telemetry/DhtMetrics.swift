@@ -119,7 +119,7 @@ public struct DhtMetrics: Sendable {
             "dht_network_size_estimate", "Nodes that the network seems to have, this one included.",
             networkSizeEstimate)
         page.gauge(
-            "dht_routing_network_entropy_bits", "Entropy of the contacts' networks, /24 or /48.",
+            "dht_routing_network_entropy", "Entropy in bits of the contacts' networks, /24 or /48.",
             networkEntropyBits)
         page.gauge("dht_active_sessions", "Open overlay sessions.", activeSessions)
         page.gauge("dht_pending_queries", "RPCs that wait for their reply.", pendingQueries)

@@ -1,6 +1,6 @@
 // RO:WHAT  Entropy of a distribution that is given as counts.
 // RO:WHY   One number says how evenly contacts are spread over networks; it falls when one of them takes over.
-// RO:METRICS  dht_routing_network_entropy_bits
+// RO:METRICS  dht_routing_network_entropy
 // RO:TEST  Tests/DhtLoopTests/Telemetry/EntropyTests.swift
 
 import Glibc

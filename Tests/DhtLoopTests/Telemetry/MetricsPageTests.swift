@@ -33,7 +33,7 @@ struct MetricsPageTests {
             "dht_lookup_hops",
         ]
         let gauges = [
-            "dht_routing_table_size", "dht_network_size_estimate", "dht_routing_network_entropy_bits",
+            "dht_routing_table_size", "dht_network_size_estimate", "dht_routing_network_entropy",
             "dht_active_sessions", "dht_pending_queries", "dht_records",
             "dht_record_bytes", "dht_record_memory_bytes", "dht_record_memory_max_bytes",
             "dht_tx_queue_depth", "dht_ready", "dht_build_info",
