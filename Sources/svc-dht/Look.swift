@@ -66,17 +66,12 @@ struct Explain: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Look a key up, and show who was asked, in what order, and what they said.")
 
-    @Argument(help: "The key.")
-    var key: String
+    @OptionGroup var subject: KeyArgument
     @OptionGroup var walk: WalkOptions
     @OptionGroup var client: ClientOptions
 
-    func validate() throws {
-        guard !key.isEmpty else { throw ValidationError("a key has at least one character") }
-    }
-
     func run() throws {
-        let target = "/dht/explain/\(escapedPathSegment(key))\(queryText([walk.parameter]))"
+        let target = "/dht/explain/\(subject.pathSegment)\(queryText([walk.parameter]))"
         let report = try client.expect(client.client.send("GET", target))
         client.say("\(report["key"]?.text ?? "?"): \(report["outcome"]?.text ?? "?")")
         client.say("\(number(report, "hops")) hops, \(number(report, "elapsed_ms")) ms")

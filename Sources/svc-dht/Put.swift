@@ -10,10 +10,9 @@ struct Put: ParsableCommand {
 
     static let configuration = CommandConfiguration(
         abstract: "Store a value under a key.",
-        discussion: "A key is b3:<64 hex> or <64 hex>; any other text is hashed with SHA-256.")
+        discussion: KeyArgument.discussion)
 
-    @Argument(help: "The key.")
-    var key: String
+    @OptionGroup var subject: KeyArgument
     @Argument(help: "The value, or - to read it from standard input.")
     var value: String?
     @Option(help: "Read the value from this file.")
@@ -24,14 +23,13 @@ struct Put: ParsableCommand {
     @OptionGroup var client: ClientOptions
 
     func validate() throws {
-        guard !key.isEmpty else { throw ValidationError("a key has at least one character") }
         guard (value == nil) != (file == nil) else { throw ValidationError("give VALUE, --file FILE or -") }
     }
 
     func run() throws {
         let query = queryText([("ttl_secs", ttlSecs.map { String($0) }), walk.parameter])
         let reply = try client.client.send(
-            "PUT", "/dht/kv/\(escapedPathSegment(key))\(query)", body: readValue())
+            "PUT", "/dht/kv/\(subject.pathSegment)\(query)", body: readValue())
         if client.json { Console.write(reply.body) }
         guard reply.status == 200 || reply.status == 202, let report = reply.json else {
             throw CommandFailure(code: .failed, message: client.json ? "" : reply.complaint)

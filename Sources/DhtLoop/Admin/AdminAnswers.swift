@@ -151,21 +151,24 @@ extension AdminAnswers {
     }
 
     func notFound(_ search: SearchReport, _ exchange: HttpExchange) {
-        begin()
-        write(error: "not found", hint: "the closest nodes all answered and none has this key")
-        json.field("key", exchange.key.description)
-        write(search)
+        write(search, exchange, error: "not found", "the closest nodes all answered and none has this key")
         send(.notFound, exchange)
     }
 
     func timedOut(_ search: SearchReport, _ exchange: HttpExchange) {
-        begin()
-        write(error: "timed out", hint: "the key may exist: try again, or raise RON_DHT_DEADLINE_MS")
-        json.field("key", exchange.key.description)
-        write(search)
+        write(
+            search, exchange, error: "timed out", "the key may exist: try again, or raise RON_DHT_DEADLINE_MS"
+        )
         // Callers of the alias know 200, 404 and 503.
         if exchange.isLookup { return send(.serviceUnavailable, exchange, ("Retry-After", "1")) }
         send(.gatewayTimeout, exchange)
+    }
+
+    private func write(_ search: SearchReport, _ exchange: HttpExchange, error: String, _ hint: String) {
+        begin()
+        write(error: error, hint: hint)
+        json.field("key", exchange.key.description)
+        write(search)
     }
 
     func write(_ search: SearchReport) {

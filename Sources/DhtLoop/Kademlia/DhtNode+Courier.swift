@@ -67,18 +67,12 @@ extension DhtNode {
     private mutating func send(_ route: Courier.Route, _ versions: [Version], _ nowUs: UInt64) -> Bool {
         let op: RpcOp = route.takesSingles ? .put : .putMany
         guard let start = beginRequest(op, to: route.contact, .copies, nowUs) else { return false }
-        if op == .putMany { outbox.bytes.beginPutMany(count: versions.count) }
+        if op == .put { outbox.bytes.beginPut() } else { outbox.bytes.beginPutMany(count: versions.count) }
         for (key, version) in zip(route.underWay, versions) {
             version.value.withUnsafeBytes { value in
-                if op == .putMany {
-                    outbox.bytes.appendRecord(
-                        key: key, seq: version.seq, ttlSeconds: version.ttlSeconds, value: value,
-                        isTombstone: version.isTombstone)
-                } else {
-                    outbox.bytes.appendPut(
-                        key: key, seq: version.seq, ttlSeconds: version.ttlSeconds, value: value,
-                        isTombstone: version.isTombstone)
-                }
+                outbox.bytes.appendRecord(
+                    key: key, seq: version.seq, ttlSeconds: version.ttlSeconds, value: value,
+                    isTombstone: version.isTombstone)
             }
         }
         outbox.send(to: route.contact.endpoint, from: start)

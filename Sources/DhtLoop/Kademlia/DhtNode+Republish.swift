@@ -5,7 +5,7 @@
 // RO:CONFIG  RON_DHT_REPUBLISH_SECS
 
 extension DhtNode {
-    /// Wait before a walk is tried again for which there was no free call.
+    /// Wait before a walk is tried again for which there was no free call, or that nobody answered.
     private static let republishRetryUs: UInt64 = 1_000_000
 
     /// A put with the default life has been stored somewhere: it is kept alive from here.
@@ -43,8 +43,7 @@ extension DhtNode {
                 continue
             }
             guard let call = openCall(.region, target: key, nowUs) else {
-                wheel.cancel(republishing.timer)
-                return armRepublish(nowUs, inUs: Self.republishRetryUs)
+                return tryAgain(nowUs)
             }
             republishing.walk = call.id
             return walk(call, nowUs)
@@ -55,13 +54,22 @@ extension DhtNode {
     mutating func regionFound(_ call: Call, _ nowUs: UInt64) {
         republishing.walk = nil
         let region = Region(around: call.lookup, k: config.k, replica: config.replica)
+        let isCutOff = call.isUnanswered
         close(call)
+        guard !replication.isLeaving else { return }
+        // Who reaches nobody has not found out that there is nobody.
+        guard !isCutOff else { return tryAgain(nowUs) }
         while let key = republishing.left.last, region.covers(key) {
             republishing.left.removeLast()
             if let published = publications.find(key) { refresh(key, published, region, nowUs) }
         }
         dispatch(nowUs)
         republishOn(nowUs)
+    }
+
+    private mutating func tryAgain(_ nowUs: UInt64) {
+        wheel.cancel(republishing.timer)
+        armRepublish(nowUs, inUs: Self.republishRetryUs)
     }
 
     private mutating func refresh(

@@ -104,9 +104,14 @@ extension ByteBuffer {
     public mutating func appendPut(
         key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, isTombstone: Bool = false
     ) {
+        beginPut()
+        appendRecord(key: key, seq: seq, ttlSeconds: ttlSeconds, value: value, isTombstone: isTombstone)
+    }
+
+    /// `Put` up to its record, which must follow, by `appendRecord`.
+    public mutating func beginPut() {
         beginMessage("Put", fields: 1)
         appendText("record")
-        appendRecord(key: key, seq: seq, ttlSeconds: ttlSeconds, value: value, isTombstone: isTombstone)
     }
 
     /// `code` is "" for a store that was taken, else why it was not.

@@ -208,6 +208,19 @@ extension DhtNodeTests {
             #expect(versions.count >= 3 && Set(versions) == [2], "seed \(seed)")
         }
 
+        @Test("who reaches nobody refreshes nothing, and does so once somebody answers")
+        func cutOff() throws {
+            let network = cluster(6, seed: 6)
+            let key = NodeID(4, 4, 4, 4)
+            network.nodes[2].node.publish(key, seq: 1, value: [1], network.nowUs)
+            network.drops = { from, to in from == 2 || to == 2 }
+            network.run(us: 3 * Self.second)
+            #expect(republished(network, 2) == 0 && holders(network, key) == 0)
+            network.drops = { _, _ in false }
+            network.run(us: 10 * Self.second)
+            #expect(republished(network, 2) >= 1 && holders(network, key) >= 3 && isSound(network))
+        }
+
         @Test("a put that nobody could remember is counted")
         func unpublished() throws {
             let network = TestNetwork()
