@@ -3,7 +3,7 @@
 // RO:INVARIANTS  ends once: when nothing is unfinished, or when its time is over.
 // RO:INTERACTS  NodeService says what is unfinished; a hand-over of records counts there as well.
 // RO:CONFIG  RON_DHT_DRAIN_MS
-// RO:TEST  Tests/DhtLoopTests/Node/DrainTests.swift
+// RO:TEST  Tests/DhtLoopTests/Node/DrainTests.swift, HandOverTests.swift
 
 /// Who drains.
 protocol DrainOwner: AnyObject {
