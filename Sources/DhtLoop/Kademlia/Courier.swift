@@ -16,18 +16,20 @@ struct Courier {
         var underWay: [Key] = []
         /// It knows no batches: records go one by one.
         var takesSingles = false
-        /// Since when it has taken nothing for being busy, in microseconds; nil while it takes.
-        var busySinceUs: UInt64?
+        /// Since when it has taken nothing, for being busy or out of reach, in microseconds; nil while it takes.
+        var stalledSinceUs: UInt64?
+        /// A batch was lost: nothing is sent before then.
+        var resumeUs: UInt64 = 0
     }
 
     /// Records that may wait before nobody may add more (`isFull`).
     static let mostWaiting = 8192
-    /// After so long a node that is always busy is owed nothing more.
-    static let busyPatienceUs: UInt64 = 60_000_000
+    /// After so long a node that takes nothing is owed nothing more.
+    static let patienceUs: UInt64 = 60_000_000
 
     private(set) var routes: [Route] = []
     private(set) var waiting = 0
-    /// When routes that are busy are tried again.
+    /// When routes that wait are tried again.
     var timer = TimerID.none
 
     var isIdle: Bool { routes.isEmpty }

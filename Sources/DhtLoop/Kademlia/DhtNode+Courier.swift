@@ -5,17 +5,16 @@
 extension DhtNode {
     /// Bytes of one batch: a few hundred small records, and the loop is not held up by large ones.
     private static let batchBytes = 131_072
-    /// Wait before routes are tried again that had no free request.
+    /// Wait before a route is tried again that had no free request, or whose batch was lost.
     private static let retryUs: UInt64 = 100_000
 
     /// Sends the next batch on each route that has none under way.
     mutating func dispatch(_ nowUs: UInt64) {
         var (index, retryUs) = (0, UInt64.max)
         while index < courier.routes.count {
-            let id = courier[index].contact.id
             if !courier[index].underWay.isEmpty {
                 index += 1
-            } else if let untilUs = busyPeers.until(id, nowUs) {
+            } else if let untilUs = pause(of: courier[index], nowUs) {
                 retryUs = min(retryUs, untilUs)
                 index += 1
             } else if sendBatch(at: index, nowUs) {
@@ -26,6 +25,12 @@ extension DhtNode {
             }
         }
         armCourier(retryUs)
+    }
+
+    /// When a route may be tried again; nil when that is now.
+    private func pause(of route: Courier.Route, _ nowUs: UInt64) -> UInt64? {
+        let untilUs = max(busyPeers.until(route.contact.id, nowUs) ?? 0, route.resumeUs)
+        return untilUs > nowUs ? untilUs : nil
     }
 
     private mutating func armCourier(_ atUs: UInt64) {
@@ -104,8 +109,8 @@ extension DhtNode {
             taken(count)
             noteRefusals(of: courier[index].underWay)
             finishBatch(at: index)
-        case .stored(let isOk, _, _, _):
-            if isOk { taken(1) }
+        case .stored(let isOk, _, _, let seq):
+            if isOk { taken(1) } else if let key = courier[index].underWay.first { noteNewer(key, seq) }
             finishBatch(at: index)
         case .busy:
             return postpone(at: index, nowUs)
@@ -124,8 +129,10 @@ extension DhtNode {
     mutating func copiesLost(_ rpc: PendingRpc, _ nowUs: UInt64) {
         guard let index = courier.index(of: rpc.dst) else { return }
         let isThere = table.state(of: rpc.dst) != nil
-        if isThere || busyPeers.said(rpc.dst, since: rpc.sentUs) { return postpone(at: index, nowUs) }
-        drop(at: index, nowUs)
+        guard isThere || busyPeers.said(rpc.dst, since: rpc.sentUs) else { return drop(at: index, nowUs) }
+        // Where a session is down all that is sent there is lost at once: time must pass in between.
+        courier[index].resumeUs = nowUs + Self.retryUs
+        postpone(at: index, nowUs)
     }
 
     private mutating func taken(_ count: UInt64) {
@@ -133,19 +140,20 @@ extension DhtNode {
         if replication.isLeaving { stats.handedOver += count }
     }
 
-    /// A version newer than the one published here is somebody else's: the publication is over.
     private mutating func noteRefusals(of keys: [Key]) {
         for refusal in decoder.refusals where Int(refusal.index) < keys.count {
-            let key = keys[Int(refusal.index)]
-            if let published = publications.find(key), refusal.seq > published.seq {
-                publications.remove(key)
-            }
+            noteNewer(keys[Int(refusal.index)], refusal.seq)
         }
+    }
+
+    /// A version newer than the one published here is somebody else's: the publication is over.
+    private mutating func noteNewer(_ key: Key, _ seq: UInt64) {
+        if let published = publications.find(key), seq > published.seq { publications.remove(key) }
     }
 
     private mutating func finishBatch(at index: Int) {
         courier[index].underWay.removeAll(keepingCapacity: true)
-        courier[index].busySinceUs = nil
+        courier[index].stalledSinceUs = nil
         if courier[index].waiting.isEmpty { courier.remove(at: index) }
     }
 
@@ -155,9 +163,9 @@ extension DhtNode {
     }
 
     private mutating func postpone(at index: Int, _ nowUs: UInt64) {
-        let sinceUs = courier[index].busySinceUs ?? nowUs
-        guard nowUs - sinceUs < Courier.busyPatienceUs else { return drop(at: index, nowUs) }
-        courier[index].busySinceUs = sinceUs
+        let sinceUs = courier[index].stalledSinceUs ?? nowUs
+        guard nowUs - sinceUs < Courier.patienceUs else { return drop(at: index, nowUs) }
+        courier[index].stalledSinceUs = sinceUs
         putBack(at: index)
         dispatch(nowUs)
     }

@@ -1,7 +1,7 @@
 // RO:WHAT  Holders make copies when a neighbour comes or goes, and before they go themselves.
 // RO:WHY   Kademlia paper, 2.5: who comes nearer to a key than a holder gets the record, who dies is replaced.
 //          Nothing is sent while every node that should hold a record has it.
-// RO:METRICS  dht_replicated_total
+// RO:METRICS  dht_replicated_total, dht_handed_over_total
 
 extension DhtNode {
     /// A contact was added.

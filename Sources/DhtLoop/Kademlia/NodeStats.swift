@@ -2,7 +2,8 @@
 // RO:WHY   Plain integers on one thread; the daemon turns them into metrics when somebody asks.
 // RO:METRICS  dht_put_total, dht_get_total, dht_found_total, dht_timeout_total, dht_error_total,
 //             dht_lookups_total, dht_rpcs_total, dht_records_taken_total, dht_route_updates_total,
-//             dht_rejected_total, histograms
+//             dht_rejected_total, dht_replicated_total, dht_handed_over_total, dht_republished_total,
+//             dht_repairs_total, dht_cached_total, histograms
 
 /// The operations of the wire that are answered.
 public enum RpcOp: UInt8, CaseIterable, Sendable {

@@ -29,8 +29,10 @@ struct Publications {
 
     func find(_ key: Key) -> Publication? { bins.isEmpty ? nil : bins[Self.bin(of: key)][key] }
 
-    /// Takes a publication in, or its newer version; false, and the key is none of ours, when there is no room.
+    /// Takes a publication in, or its newer version: of two puts at one time the older may end last. False, and
+    /// the key is none of ours, when there is no room.
     mutating func set(_ key: Key, seq: UInt64, value: [UInt8]) -> Bool {
+        if let known = find(key), known.seq > seq { return true }
         remove(key)
         guard bytes + value.count + Self.overheadBytes <= budgetBytes else { return false }
         if bins.isEmpty { bins = [[Key: Publication]](repeating: [:], count: Self.binCount) }

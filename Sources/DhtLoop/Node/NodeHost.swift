@@ -191,15 +191,9 @@ public final class NodeHost: PoolOwner {
 
     /// Wants open sessions to these, the most wanted first, and no longer to those of the call before
     /// (`SessionPool.keepWarm`).
-    func keepWarm(_ wanted: [EndpointID]) { pool.keepWarm(wanted.filter { !isEmbedded($0) }) }
-
-    /// Opens a session to `endpoint` on the guess that it will be needed (`SessionPool.dialAhead`).
-    public func dialAhead(_ endpoint: EndpointID) {
-        if !isEmbedded(endpoint) { pool.dialAhead(endpoint) }
+    func keepWarm(_ wanted: [EndpointID]) {
+        pool.keepWarm(wanted.filter { overlay == nil || $0 != node.home })
     }
-
-    /// Whether it is this process's own switch.
-    private func isEmbedded(_ endpoint: EndpointID) -> Bool { overlay != nil && endpoint == node.home }
 
     // MARK: - Events
 

@@ -19,6 +19,7 @@ extension NodeService {
         metrics.activeSessions = host.pool.openSessions + (host.overlay?.openSessions ?? 0)
         metrics.pendingQueries = host.node.pendingRpcs
         metrics.records = host.node.store.count
+        metrics.publications = host.node.publications.count
         metrics.recordBytes = host.node.store.liveBytes
         metrics.recordMemoryBytes = host.node.store.heldBytes
         metrics.recordMemoryMaxBytes = host.node.config.memoryBudget

@@ -32,10 +32,8 @@ public struct PoolPolicy: Equatable, Sendable {
     public var stableUs: UInt64 = 10_000_000
     /// Between two dials for the warm set: it fills slowly, so that a node that starts does not wake a network.
     public var warmPaceUs: UInt64 = 50_000
-    /// Sessions opened before they are needed that may be on their way at once.
-    public var dialsAhead = 8
-    /// Without a first frame, until a session that was dialled ahead is closed.
-    public var aheadIdleUs: UInt64 = 10_000_000
+    /// Sessions on their way, whatever for, beyond which the warm set waits.
+    public var dialsAtOnce = 8
     /// Whether the first frames of a session may leave with its SYN.
     public var fastOpen = FastOpen.cookie
 
@@ -47,13 +45,6 @@ public struct PoolPolicy: Equatable, Sendable {
             connectTimeoutUs: connectTimeoutUs, handshakeTimeoutUs: connectTimeoutUs,
             idleTimeoutUs: idleTimeoutUs, heartbeatsCount: false)
         policy.heartbeatUs = .max
-        return policy
-    }
-
-    /// For sessions that are opened on a guess.
-    var ahead: SessionPolicy {
-        var policy = passing
-        policy.idleTimeoutUs = aheadIdleUs
         return policy
     }
 

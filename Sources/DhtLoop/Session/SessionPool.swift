@@ -1,9 +1,8 @@
 // RO:WHAT  SessionPool: sessions to overlay endpoints, dialled when there is something to send. This file: use,
-//          dialling, ends; SessionPool+Ahead.swift: sessions that are opened before there is.
+//          dialling, ends; SessionPool+Warm.swift: sessions that are opened before there is.
 // RO:WHY   A cold session costs a round trip: sessions are reused, and those to home and bootstrap are kept.
 // RO:INVARIANTS  one link an endpoint; a link without a session is kept and waits for its reconnect;
-//          sessions <= maxSessions; an owner is called only from events and at the end of a turn;
-//          aheadOnTheWay == links that are ahead and not open.
+//          sessions <= maxSessions; an owner is called only from events and at the end of a turn.
 // RO:METRICS  dht_active_sessions, dht_tx_queue_depth, dht_tx_dropped_total
 // RO:TEST  Tests/DhtLoopTests/Session/SessionPoolTests.swift
 
@@ -18,8 +17,6 @@ public final class SessionPool: SessionOwner {
         var isWarm = false
         /// The handing over of the warm set that last named it.
         var warmRound: UInt32 = 0
-        /// It was dialled on a guess, and no frame has been sent over it.
-        var isAhead = false
         var backoff = Backoff()
         var reconnect = Alarm()
     }
@@ -52,8 +49,6 @@ public final class SessionPool: SessionOwner {
     var toWarm: [EndpointID] = []
     var warmRound: UInt32 = 0
     var warmPace = Alarm()
-    /// Sessions dialled ahead that are not open, and over which no frame has been sent.
-    var aheadOnTheWay = 0
 
     /// Frames, bytes and drops of all sessions so far.
     public let counters = SessionCounters()
@@ -87,7 +82,6 @@ public final class SessionPool: SessionOwner {
     @discardableResult
     public func send(_ payload: UnsafeRawBufferPointer, to endpoint: EndpointID) -> Bool {
         if let link = find(endpoint) {
-            if links[link].isAhead { claim(link: link) }
             if let session = links[link].session { return session.send(payload) }
         } else if endpoint != .none, !isShutDown, let session = dial(link: add(endpoint)) {
             return session.send(payload)
@@ -102,7 +96,6 @@ public final class SessionPool: SessionOwner {
         let link = find(endpoint) ?? add(endpoint)
         guard !links[link].isKept else { return }
         links[link].isKept = true
-        if links[link].isAhead { claim(link: link) }
         if let session = links[link].session { session.apply(policy.kept) } else { dial(link: link) }
     }
 
@@ -224,8 +217,7 @@ public final class SessionPool: SessionOwner {
     }
 
     private func timeouts(of link: Int) -> SessionPolicy {
-        if links[link].isKept || links[link].isWarm { return policy.kept }
-        return links[link].isAhead ? policy.ahead : policy.passing
+        links[link].isKept || links[link].isWarm ? policy.kept : policy.passing
     }
 
     /// Closes the session that has been without Data for longest, of those that are open, not kept, and have
@@ -253,7 +245,6 @@ public final class SessionPool: SessionOwner {
 
     override public func sessionOpened(_ session: OverlaySession, nowUs: UInt64) {
         openSessions += 1
-        if links[Int(session.ownerIndex)].isAhead { aheadOnTheWay -= 1 }
         owner.poolOpened(links[Int(session.ownerIndex)].endpoint, nowUs: nowUs)
     }
 
@@ -273,15 +264,11 @@ public final class SessionPool: SessionOwner {
         ended(link: link, wasOpen: session.openedUs != 0, reason: reason, livedUs: livedUs)
     }
 
-    /// Plans the reconnect of a kept link, forgets another, and leaves a notice for the owner unless nobody asked.
+    /// Plans the reconnect of a kept link, forgets another, and leaves a notice for the owner.
     private func ended(link: Int, wasOpen: Bool = false, reason: CloseReason, livedUs: UInt64) {
         let endpoint = links[link].endpoint
-        if links[link].isAhead, !wasOpen {
-            aheadOnTheWay -= 1
-        } else {
-            notices.append(wasOpen ? .closed(endpoint, reason) : .dialFailed(endpoint, reason))
-            loop.deferToEndOfTurn(self)
-        }
+        notices.append(wasOpen ? .closed(endpoint, reason) : .dialFailed(endpoint, reason))
+        loop.deferToEndOfTurn(self)
         guard links[link].isKept else { return remove(link: link) }
         if livedUs >= policy.stableUs { links[link].backoff.reset() }
         let delayUs = links[link].backoff.nextDelayUs(using: &generator)

@@ -27,6 +27,13 @@ public struct DhtMetrics: Sendable {
     /// By operation asked and how it ended.
     public var rpcs = LabelledCounters(labels: "op", Self.operations, "code", Self.rpcCodes)
     public var recordsTaken: UInt64 = 0
+    /// Copies that others took: because a neighbour came or went or their publisher refreshed them, and of these
+    /// the ones that this node gave away when it left.
+    public var replicated: UInt64 = 0
+    public var handedOver: UInt64 = 0
+    public var republished: UInt64 = 0
+    public var repairs: UInt64 = 0
+    public var cached: UInt64 = 0
     public var hedgesSpawned: UInt64 = 0
     /// By what was done to the routing table.
     public var routeUpdates = LabelledCounters(label: "action", values: Self.routeActions)
@@ -47,6 +54,8 @@ public struct DhtMetrics: Sendable {
     public var activeSessions = 0
     public var pendingQueries = 0
     public var records = 0
+    /// Records that this node keeps alive.
+    public var publications = 0
     public var recordBytes = 0
     /// Memory that records and their index occupy, and its budget.
     public var recordMemoryBytes = 0
@@ -62,6 +71,8 @@ public struct DhtMetrics: Sendable {
         (puts, gets, found) = (stats.puts, stats.gets, stats.found)
         (timeouts, lookups, provides) = (stats.timeouts, stats.lookups, stats.provides)
         (recordsTaken, hedgesSpawned) = (stats.recordsTaken, stats.hedges)
+        (replicated, handedOver, republished) = (stats.replicated, stats.handedOver, stats.republished)
+        (repairs, cached) = (stats.repairs, stats.cached)
         for kind in CallError.allCases { errors[kind.label] = stats.errors[kind] }
         for action in RouteUpdate.allCases { routeUpdates[action.label] = stats.routeUpdates[action] }
         for reason in Rejection.all { rejected[reason.label] = stats.rejections[reason] ?? 0 }
@@ -86,6 +97,7 @@ public struct DhtMetrics: Sendable {
             [("version", build.version), ("git", build.git)])
         renderCalls(into: &page)
         renderTraffic(into: &page)
+        renderCopies(into: &page)
         renderState(into: &page)
     }
 
@@ -106,11 +118,19 @@ public struct DhtMetrics: Sendable {
 
     private func renderTraffic(into page: inout PrometheusText) {
         page.counters("dht_rpcs_total", "RPCs, served and ours, by operation and outcome.", rpcs)
-        page.counter("dht_records_taken_total", "Records of peers that were stored here.", recordsTaken)
         page.counter("dht_hedge_spawned_total", "Extra queries sent past a slow peer.", hedgesSpawned)
         page.counters("dht_route_updates_total", "Changes of the routing table, by action.", routeUpdates)
         page.counters("dht_rejected_total", "What came in and was not taken, by reason.", rejected)
         page.counter("dht_tx_dropped_total", "Frames dropped because a send queue was full.", txDropped)
+    }
+
+    private func renderCopies(into page: inout PrometheusText) {
+        page.counter("dht_records_taken_total", "Records of peers that were stored here.", recordsTaken)
+        page.counter("dht_replicated_total", "Copies that others took unasked.", replicated)
+        page.counter("dht_handed_over_total", "Copies that others took when this node left.", handedOver)
+        page.counter("dht_republished_total", "Publications that were refreshed.", republished)
+        page.counter("dht_repairs_total", "Older versions replaced by a read.", repairs)
+        page.counter("dht_cached_total", "Copies left by a read where the record was missing.", cached)
     }
 
     private func renderState(into page: inout PrometheusText) {
@@ -124,6 +144,7 @@ public struct DhtMetrics: Sendable {
         page.gauge("dht_active_sessions", "Open overlay sessions.", activeSessions)
         page.gauge("dht_pending_queries", "RPCs that wait for their reply.", pendingQueries)
         page.gauge("dht_records", "Records stored.", records)
+        page.gauge("dht_publications", "Records that this node keeps alive.", publications)
         page.gauge("dht_record_bytes", "Bytes of records stored.", recordBytes)
         page.gauge("dht_record_memory_bytes", "Memory that records occupy.", recordMemoryBytes)
         page.gauge("dht_record_memory_max_bytes", "Budget of that memory.", recordMemoryMaxBytes)

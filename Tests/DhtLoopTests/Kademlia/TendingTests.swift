@@ -214,6 +214,27 @@ extension DhtNodeTests {
             #expect(evicted == 0)
         }
 
+        @Test("of all that is due, the contact that is doubted is settled first")
+        func doubtedFirst() throws {
+            let network = settled(6, seed: 12)
+            let box = network.nodes[0]
+            let doubted = id(network, 3)
+            for other in 1..<6 { box.node.table.update(id(network, other)) { $0.lastSeenUs = 0 } }
+            for _ in 0..<RoutingTable.quietFailures {
+                _ = box.node.table.fail(doubted, weight: 1, nowUs: network.nowUs)
+            }
+            let named = box.node.table.doubted()?.id
+            let before = Set(box.node.rpcs.pending.map(\.id))
+            box.node.tendSooner(network.nowUs)
+            box.node.tend(network.nowUs)
+            let probes = box.node.rpcs.pending.filter { !before.contains($0.id) }
+            #expect(named == doubted && probes.map(\.dst) == [doubted])
+            network.collect(0)
+            network.run(us: Self.second)
+            let isDoubted = box.node.table.doubted() != nil
+            #expect(!isDoubted)
+        }
+
         @Test("sessions to keep open are named within a minute, and none when none are wanted")
         func warm() {
             let network = TestNetwork()

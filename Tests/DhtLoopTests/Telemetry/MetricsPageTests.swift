@@ -26,7 +26,8 @@ struct MetricsPageTests {
             "dht_put_total", "dht_get_total", "dht_found_total", "dht_timeout_total", "dht_error_total",
             "dht_lookups_total", "dht_provides_total", "dht_rpcs_total", "dht_hedge_spawned_total",
             "dht_route_updates_total", "dht_rejected_total", "dht_tx_dropped_total",
-            "dht_canary_total", "dht_records_taken_total",
+            "dht_canary_total", "dht_records_taken_total", "dht_replicated_total", "dht_handed_over_total",
+            "dht_republished_total", "dht_repairs_total", "dht_cached_total",
         ]
         let histograms = [
             "dht_get_latency_seconds", "dht_put_latency_seconds", "dht_lookup_latency_seconds",
@@ -34,7 +35,7 @@ struct MetricsPageTests {
         ]
         let gauges = [
             "dht_routing_table_size", "dht_network_size_estimate", "dht_routing_network_entropy",
-            "dht_active_sessions", "dht_pending_queries", "dht_records",
+            "dht_active_sessions", "dht_pending_queries", "dht_records", "dht_publications",
             "dht_record_bytes", "dht_record_memory_bytes", "dht_record_memory_max_bytes",
             "dht_tx_queue_depth", "dht_ready", "dht_build_info",
         ]
@@ -111,6 +112,7 @@ struct MetricsPageTests {
         DhtMetrics().render(into: &page, build: Self.build)
         let text = String(decoding: page.bytes, as: UTF8.self)
         #expect(text.contains("dht_rejected_total{reason=\"own_echo\"} 0\n"))
+        #expect(text.contains("dht_error_total{kind=\"unpublished\"} 0\n"))
         #expect(text.contains("dht_rpcs_total{op=\"find_node\",code=\"timeout\"} 0\n"))
         #expect(text.contains("dht_build_info{version=\"1.2.3\",git=\"abc\"} 1\n"))
     }

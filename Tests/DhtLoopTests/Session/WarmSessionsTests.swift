@@ -1,11 +1,11 @@
-// RO:WHAT  SessionPool's warm set and its sessions dialled ahead: pace, bounds, who hears of what.
+// RO:WHAT  SessionPool's warm set: pace, bounds, who hears of what.
 import Glibc
 import Testing
 
 @testable import DhtLoop
 
-@Suite("Sessions ahead of need")
-final class SessionsAheadTests {
+@Suite("Warm sessions")
+final class WarmSessionsTests {
     private let loop: EventLoop
     private let endpoints = EndpointTable()
     private let owner = PoolRecorder()
@@ -149,7 +149,7 @@ final class SessionsAheadTests {
     @Test("the warm set waits while as many sessions as may be are on their way")
     func yields() throws {
         let pool = makePool {
-            $0.dialsAhead = 2
+            $0.dialsAtOnce = 2
             $0.connectTimeoutUs = 30_000
         }
         let (deaf, fillers) = try TestListener.deaf()
@@ -160,52 +160,6 @@ final class SessionsAheadTests {
         pool.keepWarm(ids)
         let peers = try listeners.map { try answer($0, pool) }
         #expect(owner.failed.count >= 1 && peers.count == 1 && fillers.count == 1)
-    }
-
-    @Test("a session dialled ahead is open when the first frame comes")
-    func ahead() throws {
-        let pool = makePool()
-        let (listeners, ids) = try makeListeners(1)
-        pool.dialAhead(ids[0])
-        pool.dialAhead(ids[0])
-        let peer = try answer(listeners[0], pool)
-        #expect(peer.payloads.isEmpty && pool.sessions == 1 && pool.aheadOnTheWay == 0)
-        let sent = send([1], to: ids[0], with: pool)
-        drive(loop) { peer.payloads == [[1]] }
-        #expect(sent)
-    }
-
-    @Test("nobody is told of a dial ahead that fails, unless a frame was sent meanwhile")
-    func failure() throws {
-        let pool = makePool()
-        let nobody = try endpoint(of: try TestListener())
-        let nowhere = try #require(endpoints.intern("no-such-name.example:1"))
-        pool.dialAhead(nowhere)
-        pool.dialAhead(nobody)
-        drive(loop) { pool.sessions == 0 }
-        loop.turn(maxWaitUs: 0)
-        #expect(owner.failed.isEmpty && pool.aheadOnTheWay == 0 && !pool.uses(nobody))
-        pool.dialAhead(nobody)
-        let sent = send([1], to: nobody, with: pool)
-        #expect(sent && pool.aheadOnTheWay == 0)
-        drive(loop) { owner.failed.count == 1 }
-        #expect(owner.failed[0] == (nobody, .failed(ECONNREFUSED)))
-    }
-
-    @Test("dials ahead are bounded in number and by the pool, and unused ones go soon")
-    func aheadBounds() throws {
-        let pool = makePool {
-            ($0.dialsAhead, $0.maxSessions, $0.aheadIdleUs) = (2, 3, 20_000)
-        }
-        let (listeners, ids) = try makeListeners(5)
-        for id in ids { pool.dialAhead(id) }
-        #expect(pool.sessions == 2 && pool.aheadOnTheWay == 2 && !pool.uses(ids[2]))
-        let used = send([1], to: ids[0], with: pool)
-        let peers = try listeners[..<2].map { try answer($0, pool) }
-        for id in ids { pool.dialAhead(id) }
-        #expect(used && pool.sessions == 3 && pool.evictions == 0)
-        drive(loop) { peers[1].wasClosed }
-        #expect(pool.isOpen(ids[0]) && owner.closed.allSatisfy { $0 == (ids[1], .idle) })
     }
 
     @Test(
@@ -231,14 +185,13 @@ final class SessionsAheadTests {
         #expect(pool.idleTimeoutUs * 4 < hub.idleTimeoutUs && pool.heartbeatUs * 2 <= hub.idleTimeoutUs)
     }
 
-    @Test("after shutting down, nothing is dialled for the warm set or ahead")
+    @Test("after shutting down, nothing is dialled for the warm set")
     func shutDown() throws {
         let pool = makePool()
         let (_, ids) = try makeListeners(3)
         pool.keepWarm(ids)
         pool.shutDown()
         pool.keepWarm(ids)
-        pool.dialAhead(ids[0])
         for _ in 0..<5 { loop.turn(maxWaitUs: 2_000) }
         #expect(pool.sessions == 0 && ids.allSatisfy { !pool.uses($0) })
         pools.removeAll()

@@ -1,8 +1,8 @@
-// RO:WHAT  Sessions that are opened before there is anything to send: the warm set, and those dialled ahead.
-// RO:WHY   A cold session costs a round trip. Whoever knows what is asked next can have it open by then.
-// RO:INVARIANTS  warm sessions <= maxSessions / 2; neither kind closes another session to make room; at most
-//          `dialsAhead` of each kind are on their way, and the warm set waits for everybody else's dials.
-// RO:TEST  Tests/DhtLoopTests/Session/SessionsAheadTests.swift
+// RO:WHAT  The warm set: sessions that are opened before there is anything to send.
+// RO:WHY   A cold session costs a round trip. Those that are likely to be asked next are open by then.
+// RO:INVARIANTS  warm sessions <= maxSessions / 2; none closes another session to make room, or is dialled while
+//          `dialsAtOnce` sessions are on their way.
+// RO:TEST  Tests/DhtLoopTests/Session/WarmSessionsTests.swift
 
 extension SessionPool {
     /// Wants open sessions to `wanted`, the most wanted first, and no longer to those of the set before.
@@ -24,33 +24,13 @@ extension SessionPool {
         if !toWarm.isEmpty, warmPace.deadlineUs == .max { rearmWarmPace(loop.nowUs) }
     }
 
-    /// Opens a session to `endpoint` on the guess that it will be needed. Nothing is done when there is one, or no
-    /// room, or `dialsAhead` of them are on their way; a failure is told to nobody.
-    public func dialAhead(_ endpoint: EndpointID) {
-        guard endpoint != .none, !isShutDown, find(endpoint) == nil, sessions < policy.maxSessions,
-            aheadOnTheWay < policy.dialsAhead
-        else { return }
-        let link = add(endpoint)
-        links[link].isAhead = true
-        aheadOnTheWay += 1
-        dial(link: link)
-    }
-
     /// Endpoints of the warm set that have a session, be it only on its way.
     public var warmSessions: Int { links.count { $0.isWarm && $0.session != nil } }
-
-    /// A session that was opened on a guess is needed.
-    func claim(link: Int) {
-        links[link].isAhead = false
-        guard let session = links[link].session else { return }
-        if session.openedUs == 0 { aheadOnTheWay -= 1 }
-        session.apply(policy.passing)
-    }
 
     /// Dials the next one of the warm set, unless as many sessions as may be are on their way.
     func warmNext(_ nowUs: UInt64) {
         warmPace.fired()
-        if sessions - openSessions < policy.dialsAhead { dialNextWarm() }
+        if sessions - openSessions < policy.dialsAtOnce { dialNextWarm() }
         if !toWarm.isEmpty { rearmWarmPace(nowUs) }
     }
 
@@ -73,7 +53,6 @@ extension SessionPool {
 
     private func warm(link: Int) {
         links[link].warmRound = warmRound
-        if links[link].isAhead { claim(link: link) }
         guard !links[link].isWarm else { return }
         links[link].isWarm = true
         links[link].session?.apply(policy.kept)
