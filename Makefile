@@ -17,10 +17,11 @@ GIT_DATE = $(shell git show -s --format=%cI HEAD 2>/dev/null || echo unknown)
 BIN := .build/release
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
+SIM_ARGUMENTS ?= --short --strict
 
 .PHONY: help setup build run demo test roundtrip surface original replicas outage fastopen echo client flood badinput idle \
 	startup alloc bench bench-compare soak perf http callgrind valgrind prometheus readiness lifecycle openapi \
-	deploy-check systemd page pagetest docs man fuzz lint fmt vectors install clean
+	deploy-check systemd page pagetest docs man fuzz sim lint fmt vectors install clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -129,6 +130,10 @@ pagetest: build ## The page in headless Chromium; its screenshots go to docs/img
 
 docs: build man ## Documents against what they speak of: links, targets, scripts, settings, tests; manual pages
 	@scripts/check_docs.py $(BIN)
+
+sim: ## A short form of every table of the simulator, held against its aims; SIM_ARGUMENTS= for the whole
+	swift build -c release --static-swift-stdlib --product dht-sim
+	@scripts/sim_report.py $(SIM_ARGUMENTS)
 
 fuzz: ## Bytes from strangers, SECONDS_PER_FUZZ_TARGET (60) seconds for each target
 	@scripts/fuzz.sh $(SECONDS_PER_FUZZ_TARGET)

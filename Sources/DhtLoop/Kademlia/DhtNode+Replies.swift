@@ -18,7 +18,8 @@ extension DhtNode {
             clamping: peer.isMeasured
                 ? peer.timeoutUs(ceilingUs: config.timeoutUs)
                 : strangers.timeoutUs(ceilingUs: config.timeoutUs))
-        let overdueUs = rpc.isFirst ? strangers.overdueUs : peer.overdueUs
+        // Later than it usually is, or than nine of ten others are at first: a peer known to be slow is slow.
+        let overdueUs = rpc.isFirst ? strangers.overdueUs : min(peer.overdueUs, strangers.overdueUs)
         let isHedged = config.beta > 0 && purpose.isPartOfCall && overdueUs < UInt64(rpc.timeoutUs)
         rpc.patience = isHedged ? .expected : .timeout
         guard let id = rpcs.open(rpc, random: generator.next()) else {

@@ -24,8 +24,11 @@ extension Upkeep {
     }
     /// Silence after which any contact is pinged when somebody waits for its place, or there is time.
     var staleUs: UInt64 { lifetimes.silenceUs(deadShare: 0.4, within: 30_000_000...1_800_000_000) }
-    /// Silence after which a contact is more likely dead than not, and others are told of farther ones instead.
-    var doubtfulUs: UInt64 { lifetimes.silenceUs(deadShare: 1, within: 60_000_000...86_400_000_000) }
+    /// Learns anew from what silence a contact is more likely dead than not. Every answer that names contacts
+    /// asks for it, so it is kept.
+    mutating func learnDoubt() {
+        doubtfulUs = lifetimes.silenceUs(deadShare: 1, within: 60_000_000...86_400_000_000)
+    }
 }
 
 extension DhtNode {
@@ -56,6 +59,7 @@ extension DhtNode {
     /// Does what most needs doing.
     mutating func tend(_ nowUs: UInt64) {
         upkeep.tendTimer = .none
+        upkeep.learnDoubt()
         keepWarm(nowUs)
         armTending(nowUs, meanUs: tendOne(nowUs) ? Upkeep.tendBusyUs : Upkeep.tendIdleUs)
     }

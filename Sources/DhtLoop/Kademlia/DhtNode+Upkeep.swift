@@ -36,6 +36,8 @@ struct Upkeep {
     var tendTimer = TimerID.none
     var nextWarmUs: UInt64 = 0
     var lifetimes = Lifetimes()
+    /// Silence after which others are told of farther contacts instead.
+    var doubtfulUs: UInt64 = 3600 * 1_000_000
     var graveyard = Graveyard()
 }
 

@@ -15,7 +15,7 @@ struct Lifetimes {
 
     /// A contact showed that it lives, `silenceUs` after it did so last.
     @inline(__always)
-    mutating func survived(silenceUs: UInt64) { aliveSeconds += Double(silenceUs) / 1_000_000 }
+    mutating func survived(silenceUs: UInt64) { aliveSeconds += Double(silenceUs) * 1e-6 }
 
     /// A contact was given up, `silenceUs` after it last showed that it lives. It died somewhere in between.
     mutating func died(silenceUs: UInt64) {

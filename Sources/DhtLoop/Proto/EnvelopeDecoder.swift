@@ -28,8 +28,9 @@ public struct EnvelopeDecoder: ~Copyable {
     public mutating func decode(_ payload: UnsafeRawBufferPointer) throws(WireError) -> EnvelopeView {
         contacts.removeAll(keepingCapacity: true)
         providers.removeAll(keepingCapacity: true)
-        records.removeAll(keepingCapacity: true)
-        refusals.removeAll(keepingCapacity: true)
+        // Few messages fill these, and emptying an empty array is not free.
+        if !records.isEmpty { records.removeAll(keepingCapacity: true) }
+        if !refusals.isEmpty { refusals.removeAll(keepingCapacity: true) }
         if let view = try decodeConstantHead(payload) { return view }
         return try decodeAnyOrder(payload)
     }

@@ -126,6 +126,7 @@ extension DhtNodeTests {
             let network = settled(4, seed: 5)
             let box = network.nodes[0]
             for _ in 0..<500 { box.node.upkeep.lifetimes.died(silenceUs: 2 * Self.second) }
+            box.node.upkeep.learnDoubt()
             #expect(box.node.upkeep.doubtfulUs == 60 * Self.second)
             let seen = id(network, 2)
             let later = network.nowUs + 61 * Self.second
