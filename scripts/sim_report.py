@@ -84,7 +84,7 @@ def scale(short):
 
 
 def latency(short):
-    base = f"--nodes 300 {reads(2000)}" if short else f"--nodes 10000 {reads(5000)} --measure-s 100"
+    base = f"--nodes 300 {reads(2000)}" if short else f"--nodes 3000 {reads(3000)} --measure-s 100"
     knobs = {
         "no warm sessions": "--warm-per-bucket 0",
         "as shipped": "",
