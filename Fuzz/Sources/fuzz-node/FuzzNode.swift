@@ -96,7 +96,7 @@ struct World: ~Copyable {
                 let view = decode(slice)
                 asked = (view.dst, view.rpc, endpoint)
             case .reply(_, let slice): _ = decode(slice)
-            case .finished, .event: break
+            case .warm, .finished, .event: break
             }
         }
         node.outbox.clear()
