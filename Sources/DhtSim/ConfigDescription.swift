@@ -51,6 +51,7 @@ extension Simulation {
         object.add("fast_open", sessions.fastOpen.rawValue)
         object.add("bidirectional", sessions.isBidirectional)
         object.add("warm_per_bucket", config.nodes.warmPerBucket)
+        object.add("recursion", config.nodes.recursion)
         object.add("republish_s", config.nodes.republishSeconds)
         object.add("dial_ahead", sessions.dialAhead)
     }

@@ -41,7 +41,9 @@ public struct NodeOptions: Sendable {
     /// Disjoint paths of a lookup.
     public var paths = 1
     /// Contacts of each bucket to which sessions are kept open.
-    public var warmPerBucket = 3
+    public var warmPerBucket = 8
+    /// Steps that a lookup's first requests may be passed on.
+    public var recursion = 2
     /// Replicas of a record.
     public var replica = 3
     /// Seconds in which a node refreshes each record that was put there.
@@ -197,6 +199,9 @@ extension SimConfig {
         try demand((1...nodes.k).contains(nodes.alpha), "alpha must be 1 to k")
         try demand((1...nodes.k).contains(nodes.replica), "replica must be 1 to k")
         try demand((0...nodes.k).contains(nodes.warmPerBucket), "warm-per-bucket must be 0 to k")
+        try demand(
+            (0...Int(Limits.recursion)).contains(nodes.recursion),
+            "recursion must be 0 to \(Limits.recursion)")
         try demand((0...nodes.alpha).contains(nodes.beta), "beta must be 0 to alpha")
         try demand(
             (1...NodeConfig.maxPaths).contains(nodes.paths), "paths must be 1 to \(NodeConfig.maxPaths)")
@@ -222,6 +227,7 @@ extension SimConfig {
         config.alpha = nodes.alpha
         (config.beta, config.paths) = (nodes.beta, nodes.paths)
         config.warmPerBucket = nodes.warmPerBucket
+        config.recursion = UInt8(nodes.recursion)
         config.republishUs = UInt64(nodes.republishSeconds) * 1_000_000
         config.replica = nodes.replica
         config.timeoutUs = UInt64(nodes.timeoutMs) * 1000

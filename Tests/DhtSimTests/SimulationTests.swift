@@ -168,7 +168,10 @@ struct SimulationTests {
         #expect(report["busy_to_others"] == "0", "seed \(seed)")
         #expect(number("flood_requests") > 15_000)
         let served = number("flood_answers") - number("busy_to_flooders")
-        #expect((1000...2000).contains(served), "seed \(seed): \(served) answered")
+        // 50 a second for 20 s, and what there was to begin with; each may count for its steps as well.
+        let most = 2000.0
+        let least = 1000.0 / Double(1 + config.nodes.recursion)
+        #expect((least...most).contains(served), "seed \(seed): \(served) answered")
         #expect(number("busy_to_flooders") > 64)
         #expect(number("requests_dropped") > 10_000)
     }

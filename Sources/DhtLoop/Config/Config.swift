@@ -17,6 +17,7 @@ public struct Config: Sendable {
     /// Extra queries allowed when a peer is slow.
     public let beta: Int
     /// Percent of a bucket and of the table that one network may hold.
+    public let recursion: Int
     public let diversity: Int
     /// Upper bound of one RPC.
     public let timeoutMs: Int
@@ -80,6 +81,7 @@ public struct Config: Sendable {
         k = from.number("RON_DHT_K")
         alpha = from.number("RON_DHT_ALPHA")
         beta = from.number("RON_DHT_BETA")
+        recursion = from.number("RON_DHT_RECURSION")
         diversity = from.number("RON_DHT_DIVERSITY")
         timeoutMs = from.number("RON_DHT_TIMEOUT_MS")
         deadlineMs = from.number("RON_DHT_DEADLINE_MS")

@@ -35,6 +35,8 @@ struct Upkeep {
     var nextBucket = 0
     var tendTimer = TimerID.none
     var nextWarmUs: UInt64 = 0
+    /// Where sessions are kept open, as far as is known.
+    var warm: Set<EndpointID> = []
     var lifetimes = Lifetimes()
     /// Silence after which others are told of farther contacts instead.
     var doubtfulUs: UInt64 = 3600 * 1_000_000

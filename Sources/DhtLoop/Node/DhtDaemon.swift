@@ -215,6 +215,7 @@ extension NodeConfig {
         self.init(id: config.nodeID ?? .random(using: &generator))
         net = config.network
         (k, alpha, beta, replica) = (config.k, config.alpha, config.beta, config.replica)
+        recursion = UInt8(config.recursion)
         diversityShare = Double(config.diversity) / 100
         timeoutUs = UInt64(config.timeoutMs) * 1000
         deadlineUs = UInt64(config.deadlineMs) * 1000
