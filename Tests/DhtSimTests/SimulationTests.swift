@@ -137,6 +137,17 @@ struct SimulationTests {
         #expect(simulation.payloads.inUse <= simulation.queue.count)
     }
 
+    @Test("ends although the publisher died before it was done")
+    func deadPublisher() throws {
+        let config = Self.small {
+            ($0.workload.publish, $0.workload.lookups, $0.workload.puts) = (100_000, 0, 0)
+            ($0.workload.measureSeconds, $0.faults.churnMedianSeconds, $0.checkEvery) = (4, 1, 0)
+        }
+        let published = Simulation(config: config).run()["published"]
+        let count = try #require(Int(published ?? ""))
+        #expect(count < 100_000)
+    }
+
     @Test("breaks no invariant of an honest node among adversaries", arguments: AdversaryKind.allCases)
     func adversaries(kind: AdversaryKind) {
         let report = Simulation(

@@ -2,7 +2,7 @@
 // RO:WHY   The one place where the parts are put together; each part knows only its neighbours.
 // RO:INTERACTS  Config in, exit code out.
 // RO:CONFIG  Config
-// RO:TEST  Tests/DhtLoopTests/Integration/LifecycleTests.swift
+// RO:TEST  scripts/lifecycle_dht.sh
 
 import Glibc
 import Logging

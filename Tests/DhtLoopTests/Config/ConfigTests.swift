@@ -175,8 +175,10 @@ struct ConfigTests {
             "# peers\nalice 10.0.0.1:9700\nbob [::1]:9 # near\nbob h:2\nbroken line here\ncarol h:0\n"
         let config = try Config(environment: environment) { $0 == "/peers" ? content : nil }
         #expect(config.bootstrap == ["10.0.0.1:9700", "h:1", "[::1]:9"])
-        let error = #expect(throws: ConfigError.self) { try Config(environment: environment) }
-        #expect(error?.value == "alice")
+        let stranger = #expect(throws: ConfigError.self) { try Config(environment: environment) { _ in "" } }
+        #expect(stranger?.value == "alice")
+        let unread = #expect(throws: ConfigError.self) { try Config(environment: environment) }
+        #expect(unread?.description == "RON_DHT_PEERS_FILE: \"/peers\" is not a file that can be read")
     }
 
     @Test("levels and formats are words of any case", arguments: [("WARN", "Text"), ("warning", "text")])
