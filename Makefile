@@ -19,7 +19,7 @@ PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 SIM_ARGUMENTS ?= --short --strict
 
-.PHONY: help setup build run demo test roundtrip surface original replicas outage fastopen echo client flood badinput idle \
+.PHONY: help setup build run demo test roundtrip surface original replicas recursion outage fastopen echo client flood badinput idle \
 	startup alloc bench bench-compare soak perf http callgrind valgrind prometheus readiness lifecycle openapi \
 	deploy-check systemd page pagetest docs man fuzz sim lint fmt vectors install clean
 
@@ -52,6 +52,9 @@ surface: build ## Deletes, conditional writes, providers, explain and ping again
 
 original: build ## The curl lines of the original's scripts against two nodes
 	@scripts/original_dht.sh
+
+recursion: build ## Lookups are passed on over sessions that are open, and their answers handed back
+	@scripts/recursion_dht.sh
 
 replicas: build ## Records outlive their holders: two stopped, two killed, and two give every value
 	@scripts/replicas_dht.sh
