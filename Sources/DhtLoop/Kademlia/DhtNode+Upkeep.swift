@@ -34,6 +34,7 @@ struct Upkeep {
     /// The next bucket to fill after a look around.
     var nextBucket = 0
     var tendTimer = TimerID.none
+    var tendDueUs: UInt64 = 0
     var nextWarmUs: UInt64 = 0
     var lifetimes = Lifetimes()
     /// Silence after which others are told of farther contacts instead.

@@ -235,6 +235,20 @@ extension DhtNodeTests {
             #expect(!isDoubted)
         }
 
+        @Test("a stream of losses puts the next turn off no farther than the first one did", arguments: 1...3)
+        func lossesInARow(seed: UInt64) {
+            let network = settled(6, seed: seed)
+            let box = network.nodes[0]
+            box.node.table.update(id(network, 3)) { $0.failures = RoutingTable.quietFailures }
+            let endUs = network.nowUs + Upkeep.tendHastyUs * 3 / 2 + 1_000
+            for nowUs in stride(from: network.nowUs, through: endUs, by: 1_000) {
+                box.node.tendSooner(nowUs)
+                box.node.advance(nowUs: nowUs)
+            }
+            let (pinged, broken) = (sentTo(box), box.node.brokenInvariant(nowUs: endUs))
+            #expect(!pinged.isEmpty && broken == nil, "seed \(seed)")
+        }
+
         @Test("sessions to keep open are named within a minute, and none when none are wanted")
         func warm() {
             let network = TestNetwork()
