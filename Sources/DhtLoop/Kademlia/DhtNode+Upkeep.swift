@@ -75,7 +75,7 @@ extension DhtNode {
             lookAround(config.id, nowUs)
         }
         armTending(nowUs)
-        neighbourJoined(contact.id, nowUs)
+        noteNeighbour(contact.id, hasCome: true, nowUs)
         guard table.count <= config.k || wasLost else { return }
         upkeep.isReunited = upkeep.isReunited || wasLost
         upkeep.attempt = 0
@@ -86,7 +86,7 @@ extension DhtNode {
     mutating func contactLost(_ contact: Contact, silenceUs: UInt64, _ nowUs: UInt64) {
         upkeep.lifetimes.died(silenceUs: silenceUs)
         upkeep.graveyard.bury(contact, nowUs: nowUs)
-        neighbourLeft(contact.id, nowUs)
+        noteNeighbour(contact.id, hasCome: false, nowUs)
         tendSooner(nowUs)
         if table.count == 0 { outbox.tell(.hasPeers(false)) }
     }

@@ -322,6 +322,25 @@ extension DhtNodeTests {
             #expect(isOver && later == sent && broken == nil)
         }
 
+        @Test("who comes or goes during a hand-over starts nothing that follows its end", arguments: 1...3)
+        func nothingFollows(seed: UInt64) throws {
+            let network = tests.cluster(8, seed: seed)
+            _ = try fill(network, 20, seed: seed)
+            let box = network.nodes[2]
+            network.delayUs = 200_000
+            box.node.leave(nowUs: network.nowUs)
+            var generator = SeededGenerator(seed: seed)
+            let newcomer = Contact(id: .random(using: &generator), endpoint: network.nodes[3].home)
+            box.node.meet(newcomer, rttUs: 1_000, network.nowUs)
+            box.node.contactLost(newcomer, silenceUs: Self.second, network.nowUs)
+            network.collect(2)
+            func ends() -> Int { box.events.count { if case .handedOver = $0 { true } else { false } } }
+            #expect(ends() == 0, "seed \(seed)")
+            for _ in 0..<2_000 where ends() == 0 { network.run(us: 1_000) }
+            let (pass, timer) = (box.node.replication.pass, box.node.replication.timer)
+            #expect(ends() == 1 && pass == nil && timer == .none, "seed \(seed)")
+        }
+
         @Test("one that holds nothing, or knows nobody, has left at once")
         func leavingWithNothing() throws {
             let network = tests.cluster(1, seed: 13)
