@@ -23,10 +23,13 @@ struct Upkeep {
     /// Nodes that were pinged before they become contacts.
     var verifying: Set<NodeID> = []
     var bootstrapTimer = TimerID.none
+    var bootstrapDueUs: UInt64 = 0
     var sweepTimer = TimerID.none
     var sweepDueUs: UInt64 = 0
-    /// Attempts since the last change for the better.
+    /// Attempts since the last change for the better, or since the node is alone.
     var attempt = 0
+    /// A contact was added for whose sake the next look for peers is soon.
+    var hasNewcomer = false
     /// Looks around that have not ended.
     var looksAround = 0
     /// A contact that was given up is back since the last look around.
@@ -79,6 +82,7 @@ extension DhtNode {
         guard table.count <= config.k || wasLost else { return }
         upkeep.isReunited = upkeep.isReunited || wasLost
         upkeep.attempt = 0
+        upkeep.hasNewcomer = true
         armBootstrap(nowUs, withinUs: Upkeep.newcomerUs)
     }
 
@@ -88,15 +92,19 @@ extension DhtNode {
         upkeep.graveyard.bury(contact, nowUs: nowUs)
         noteNeighbour(contact.id, hasCome: false, nowUs)
         tendSooner(nowUs)
-        if table.count == 0 { outbox.tell(.hasPeers(false)) }
+        if table.count == 0 {
+            upkeep.attempt = 0
+            outbox.tell(.hasPeers(false))
+        }
+        if table.count < config.k { armBootstrap(nowUs) }
     }
 
     /// Alone: ask again at every bootstrap overlay. Not alone: look around.
     mutating func lookForPeers(_ nowUs: UInt64) {
         upkeep.bootstrapTimer = .none
         // The newcomer for whose sake this is was one of many.
-        let isForNewcomer = upkeep.attempt == 0 && table.count > config.k && !upkeep.isReunited
-        upkeep.isReunited = false
+        let isForNewcomer = upkeep.hasNewcomer && table.count > config.k && !upkeep.isReunited
+        (upkeep.hasNewcomer, upkeep.isReunited) = (false, false)
         upkeep.attempt += 1
         armBootstrap(nowUs)
         if table.count < config.k {
@@ -132,20 +140,21 @@ extension DhtNode {
         return nil
     }
 
-    /// Arms the timer of the next look for peers; sooner the fewer are known.
+    /// Plans the next look for peers, the sooner the fewer are known. One that comes sooner stays: what happens in
+    /// between may hasten it, and never puts it off.
     private mutating func armBootstrap(_ nowUs: UInt64, withinUs: UInt64? = nil) {
+        let dueUs = nowUs + waitForPeers(withinUs)
+        if upkeep.bootstrapTimer != .none, upkeep.bootstrapDueUs <= dueUs { return }
         wheel.cancel(upkeep.bootstrapTimer)
-        let wait: UInt64
-        if let withinUs {
-            wait = UInt64.random(in: (withinUs / 2)...withinUs, using: &generator)
-        } else if table.count == 0 {
-            wait = jittered(Upkeep.aloneBaseUs, cap: Upkeep.aloneCapUs)
-        } else if table.count < config.k {
-            wait = jittered(Upkeep.sparseBaseUs, cap: Upkeep.sparseCapUs)
-        } else {
-            wait = config.refreshUs / 2 + UInt64.random(in: 0...config.refreshUs, using: &generator)
-        }
-        upkeep.bootstrapTimer = wheel.schedule(atUs: nowUs + wait, token: TimerToken(.bootstrap).packed)
+        upkeep.bootstrapDueUs = dueUs
+        upkeep.bootstrapTimer = wheel.schedule(atUs: dueUs, token: TimerToken(.bootstrap).packed)
+    }
+
+    private mutating func waitForPeers(_ withinUs: UInt64?) -> UInt64 {
+        if let withinUs { return UInt64.random(in: (withinUs / 2)...withinUs, using: &generator) }
+        if table.count == 0 { return jittered(Upkeep.aloneBaseUs, cap: Upkeep.aloneCapUs) }
+        if table.count < config.k { return jittered(Upkeep.sparseBaseUs, cap: Upkeep.sparseCapUs) }
+        return config.refreshUs / 2 + UInt64.random(in: 0...config.refreshUs, using: &generator)
     }
 
     /// Half to all of base * 2^attempt, at most `cap`.

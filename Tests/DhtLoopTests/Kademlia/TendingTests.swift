@@ -249,6 +249,35 @@ extension DhtNodeTests {
             #expect(!pinged.isEmpty && broken == nil, "seed \(seed)")
         }
 
+        @Test("who loses everybody asks the bootstrap overlays at once, however late the next look was")
+        func aloneAgain() {
+            let network = settled(6, seed: 13)
+            let box = network.nodes[3]
+            let others = network.nodes.indices.filter { $0 != 3 }
+            #expect(box.node.upkeep.bootstrapDueUs > network.nowUs + 1_000 * Self.second)
+            for other in others {
+                for _ in 0..<RoutingTable.maxFailures {
+                    box.node.linkDown(network.nodes[other].home, isRemote: true, nowUs: network.nowUs)
+                    network.collect(3)
+                }
+            }
+            let (alone, dueUs) = (box.node.table.count == 0, box.node.upkeep.bootstrapDueUs)
+            #expect(alone && dueUs <= network.nowUs + Upkeep.aloneBaseUs)
+            network.run(us: 2 * Self.second)
+            let (known, broken) = (box.node.table.count, box.node.brokenInvariant(nowUs: network.nowUs))
+            #expect(known > 0 && broken == nil)
+        }
+
+        @Test("a session that opens over and over does not put the next look around off")
+        func flapping() {
+            let network = settled(6, k: 4, seed: 14)
+            let box = network.nodes[3]
+            let dueUs = box.node.upkeep.bootstrapDueUs
+            for _ in 0..<20 { box.node.linkUp(network.nodes[0].home, nowUs: network.nowUs) }
+            let laterUs = box.node.upkeep.bootstrapDueUs
+            #expect(laterUs <= dueUs)
+        }
+
         @Test("sessions to keep open are named within a minute, and none when none are wanted")
         func warm() {
             let network = TestNetwork()
