@@ -8,6 +8,13 @@ extension DhtNode {
     /// Wait before a route is tried again that had no free request, or whose batch was lost.
     private static let retryUs: UInt64 = 100_000
 
+    /// Routes that waited are tried again. Nothing may be left of what they waited with.
+    mutating func courierTimerFired(_ nowUs: UInt64) {
+        courier.timer = .none
+        dispatch(nowUs)
+        copiesWentOn(nowUs)
+    }
+
     /// Sends the next batch on each route that has none under way.
     mutating func dispatch(_ nowUs: UInt64) {
         var (index, retryUs) = (0, UInt64.max)
@@ -162,6 +169,7 @@ extension DhtNode {
         courier[index].stalledSinceUs = sinceUs
         putBack(at: index)
         dispatch(nowUs)
+        copiesWentOn(nowUs)
     }
 
     private mutating func drop(at index: Int, _ nowUs: UInt64) {

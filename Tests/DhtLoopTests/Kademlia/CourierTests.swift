@@ -224,6 +224,26 @@ struct CourierTests {
         #expect(pair.node.table.state(of: pair.peer.id) == nil)
     }
 
+    @Test("a hand-over ends though what is left of it expired while its taker was busy")
+    func expired() throws {
+        let pair = Pair()
+        let outcome = [1].withUnsafeBytes {
+            pair.node.keep(
+                Self.key(1), seq: 1, ttlSeconds: 2, value: $0, isTombstone: false, pair.nowUs)
+        }
+        #expect(outcome == .stored)
+        pair.node.replication.isLeaving = true
+        pair.node.replication.pass = Replication.Pass(reason: .leaving, position: nil)
+        pair.node.courier.add(Self.key(1), to: pair.peer)
+        pair.node.dispatch(pair.nowUs)
+        let batch = try #require(pair.takeSent().first)
+        #expect(try pair.answer(batch, .busy(retryMs: 5_000)).isEmpty)
+        let isOverEarly = !pair.node.isHandingOver
+        #expect(pair.wait(us: 6 * Self.second).isEmpty)
+        let isOver = !pair.node.isHandingOver
+        #expect(!isOverEarly && isOver && pair.isIdle && pair.isSound)
+    }
+
     @Test(
         "while the own overlay is down, batches to those behind it wait instead of being lost over and over")
     func homeDown() throws {
