@@ -127,8 +127,15 @@ struct Version {
         if isTombstone != other.isTombstone { return isTombstone }
         return other.value.lexicographicallyPrecedes(value)
     }
+}
 
-    func isSame(as other: Version) -> Bool { !wins(over: other) && !other.wins(over: self) }
+extension Version {
+    /// A copy of what is stored here, with the life that it has left.
+    init(stored: StoredRecord, _ nowUs: UInt64) {
+        self.init(
+            seq: stored.seq, ttlSeconds: DhtNode.secondsLeft(until: stored.expiresAtUs, nowUs),
+            value: Array(stored.value), isTombstone: stored.isTombstone)
+    }
 }
 
 /// A call in progress. Pooled: its arrays keep their memory from call to call.

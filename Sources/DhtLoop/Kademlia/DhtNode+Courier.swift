@@ -94,10 +94,7 @@ extension DhtNode {
                 seq: published.seq, ttlSeconds: config.ttlSeconds, value: published.value,
                 isTombstone: false)
         }
-        guard let stored, stored.expiresAtUs > nowUs else { return nil }
-        return Version(
-            seq: stored.seq, ttlSeconds: Self.secondsLeft(until: stored.expiresAtUs, nowUs),
-            value: Array(stored.value), isTombstone: stored.isTombstone)
+        return stored.map { Version(stored: $0, nowUs) }
     }
 
     // MARK: - What became of a batch

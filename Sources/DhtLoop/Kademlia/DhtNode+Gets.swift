@@ -24,9 +24,7 @@ extension DhtNode {
         call.quorum = isExplained ? config.k : min(max(1, quorum), config.k)
         call.isExplained = isExplained
         if let record = store.find(key, nowUs: nowUs) {
-            call.best = Version(
-                seq: record.seq, ttlSeconds: Self.secondsLeft(until: record.expiresAtUs, nowUs),
-                value: Array(record.value), isTombstone: record.isTombstone)
+            call.best = Version(stored: record, nowUs)
             if call.quorum == 1 {
                 finishGet(call, isComplete: true, hops: 0, nowUs)
                 return id
