@@ -131,7 +131,8 @@ extension DhtNode {
 
     /// The next bucket, of those farther than the nearest contact, that knows of too few to fill it.
     private mutating func nextPoorBucket() -> Int? {
-        while table.hasContacts(deeperThan: upkeep.nextBucket) {
+        let deepest = table.deepest ?? 0
+        while upkeep.nextBucket < deepest {
             let bucket = table.buckets[upkeep.nextBucket]
             upkeep.nextBucket += 1
             if bucket.count + bucket.spares.count < config.k / 2 { return upkeep.nextBucket - 1 }
