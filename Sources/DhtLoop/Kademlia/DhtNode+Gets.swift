@@ -49,7 +49,7 @@ extension DhtNode {
         let version = Version(
             seq: record.seq, ttlSeconds: record.ttlSeconds, value: Array(record.value.bytes(in: payload)),
             isTombstone: record.isTombstone)
-        call.holders.append((Contact(id: rpc.dst, endpoint: rpc.endpoint), version))
+        call.holders.append((rpc.contact, version))
         if call.best.map({ version.wins(over: $0) }) ?? true { call.best = version }
         let hop = call.lookup.hop(of: rpc.dst)
         tookContacts(call, in: payload, from: rpc, nowUs)

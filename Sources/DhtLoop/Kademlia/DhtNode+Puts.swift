@@ -190,7 +190,7 @@ extension DhtNode {
         endStore(call, rpc)
         let wasAskedTwice = call.result.failed.contains { $0.peer == rpc.dst }
         if code == .timeout, !wasAskedTwice {
-            call.storeRetries.append(Contact(id: rpc.dst, endpoint: rpc.endpoint))
+            call.storeRetries.append(rpc.contact)
         }
         switch code {
         case .unreachable: note(call, rpc.dst, .unreachable)

@@ -4,7 +4,8 @@
 // RO:METRICS  dht_rpcs_total{op,code}, dht_timeout_total, dht_rejected_total{reason="stray_reply"}
 
 extension DhtNode {
-    /// Sends one request; `body` is appended by the caller between `beginRequest` and `sendRequest`.
+    /// Opens a request, arms its timer and begins its envelope. The caller appends the message and hands the
+    /// payload to `outbox.send(to:from:)`.
     ///
     /// - Returns: where the payload begins in the outbox, or nil when too many requests are pending.
     mutating func beginRequest(
@@ -62,7 +63,7 @@ extension DhtNode {
         close(rpc)
         countEnd(of: rpc, Self.code(of: reply.message, isLate: rpc.isLate), nowUs)
         if rpc.isFirst { strangers.observe(nowUs - rpc.sentUs) }
-        meet(Contact(id: rpc.dst, endpoint: rpc.endpoint), rttUs: nowUs - rpc.sentUs, nowUs)
+        meet(rpc.contact, rttUs: nowUs - rpc.sentUs, nowUs)
         if case .busy(let retryMs) = reply.message { noteBusy(rpc.dst, retryMs: retryMs, nowUs) }
         switch rpc.purpose {
         case .lookup(let id):
@@ -190,6 +191,7 @@ extension DhtNode {
         giveUp(rpc)
         countEnd(of: rpc, code, nowUs)
         guard !rpc.isLate else { return }
+        table.endProbe(of: rpc.dst)
         noteFailure(of: rpc, weight: weight(of: code, at: rpc.endpoint), nowUs)
         tellOwner(of: rpc, code, nowUs)
     }
@@ -214,14 +216,13 @@ extension DhtNode {
     }
 
     private mutating func noteFailure(of rpc: PendingRpc, weight: UInt8, _ nowUs: UInt64) {
-        table.endProbe(of: rpc.dst)
         switch table.fail(rpc.dst, weight: weight, nowUs: nowUs) {
         case .evicted(let silenceUs):
             stats.routeUpdates[.evicted] += 1
-            contactLost(Contact(id: rpc.dst, endpoint: rpc.endpoint), silenceUs: silenceUs, nowUs)
+            contactLost(rpc.contact, silenceUs: silenceUs, nowUs)
         case .replaced(let spare, let silenceUs):
             stats.routeUpdates[.replaced] += 1
-            contactLost(Contact(id: rpc.dst, endpoint: rpc.endpoint), silenceUs: silenceUs, nowUs)
+            contactLost(rpc.contact, silenceUs: silenceUs, nowUs)
             verify(spare, nowUs)
         case .kept(let isDoubted): if isDoubted { tendSooner(nowUs) }
         case .unknown: break

@@ -61,6 +61,8 @@ struct PendingRpc {
     /// Someone answered a request to anyone.
     var isAnswered = false
 
+    /// Whom it asks, and where.
+    var contact: Contact { Contact(id: dst, endpoint: endpoint) }
     var isLate: Bool { patience == .late }
 }
 
