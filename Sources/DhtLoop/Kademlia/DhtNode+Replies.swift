@@ -37,8 +37,10 @@ extension DhtNode {
 
     /// Pings `contact`; whoever hears it, when its id is zero.
     mutating func ping(_ contact: Contact, _ purpose: RpcPurpose, _ nowUs: UInt64) {
-        guard !busyPeers.holds(contact.id, nowUs) else { return pingSpared(contact.id) }
-        guard let start = beginRequest(.ping, to: contact, purpose, nowUs) else { return }
+        guard !busyPeers.holds(contact.id, nowUs) else { return pingNotSent(contact.id) }
+        guard let start = beginRequest(.ping, to: contact, purpose, nowUs) else {
+            return pingNotSent(contact.id)
+        }
         outbox.bytes.appendPing()
         outbox.send(to: contact.endpoint, from: start)
     }

@@ -278,6 +278,22 @@ extension DhtNodeTests {
             #expect(laterUs <= dueUs)
         }
 
+        @Test("strangers that cannot be pinged, for too much is pending, do not count as being pinged")
+        func tooManyPending() {
+            let network = TestNetwork()
+            let box = network.add(seed: 15) { $0.maxRpcs = 2 }
+            let endpoint = network.endpoints.intern("10.0.0.9:1")!
+            for number in 0..<UInt64(2 * Upkeep.maxVerifying) {
+                box.node.verify(Contact(id: NodeID(number, 7, 7, 7), endpoint: endpoint), network.nowUs)
+            }
+            let (verifying, pending) = (box.node.upkeep.verifying.count, box.node.pendingRpcs)
+            #expect(verifying == 2 && pending == 2)
+            network.collect(0)
+            network.run(us: 10 * Self.second)
+            let left = box.node.upkeep.verifying.count
+            #expect(left == 0)
+        }
+
         @Test("sessions to keep open are named within a minute, and none when none are wanted")
         func warm() {
             let network = TestNetwork()
