@@ -194,7 +194,8 @@ extension DhtNode {
         countEnd(of: rpc, code, nowUs)
         guard !rpc.isLate else { return }
         table.endProbe(of: rpc.dst)
-        noteFailure(of: rpc, weight: weight(of: code, at: rpc.endpoint), nowUs)
+        let weight = weight(of: code, at: rpc.endpoint)
+        if weight > 0 { noteFailure(of: rpc, weight: weight, nowUs) }
         tellOwner(of: rpc, code, nowUs)
     }
 

@@ -179,15 +179,13 @@ public struct RoutingTable {
         if let bucket = bucketIndex(of: id) { buckets[bucket].isProbing = false }
     }
 
-    /// Notes `weight` unanswered requests. A contact with a spare behind it leaves at `quietFailures`, one
+    /// Notes `weight` unanswered requests, 1 or more. A contact with a spare behind it leaves at `quietFailures`, one
     /// without at `maxFailures`: an unsure contact is better than none.
     public mutating func fail(_ id: NodeID, weight: UInt8 = 1, nowUs: UInt64) -> Eviction {
         guard let bucket = bucketIndex(of: id), let index = buckets[bucket].index(of: id) else {
             return .unknown
         }
-        buckets[bucket].update(index) {
-            $0.failures = $0.failures.addingReportingOverflow(weight).partialValue
-        }
+        buckets[bucket].update(index) { $0.failures += min(weight, .max - $0.failures) }
         let state = buckets[bucket].states[index]
         let silenceUs = nowUs - min(nowUs, state.lastSeenUs)
         let spares = buckets[bucket].spares

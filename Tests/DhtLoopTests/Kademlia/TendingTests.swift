@@ -294,6 +294,21 @@ extension DhtNodeTests {
             #expect(left == 0)
         }
 
+        @Test("the end of the session to the own overlay costs no contact its place, not even a doubted one")
+        func homeDown() {
+            let network = settled(3, k: 4, seed: 16)
+            let box = network.nodes[0]
+            let doubted = Contact(id: id(network, 1), endpoint: box.home)
+            box.node.meet(doubted, rttUs: 1_000, network.nowUs)
+            box.node.table.update(doubted.id) { $0.failures = RoutingTable.quietFailures }
+            let spare = Contact(id: doubted.id.flippingBit(255), endpoint: network.nodes[2].home)
+            _ = box.node.table.hear(spare, nowUs: network.nowUs, staleUs: Self.second)
+            box.node.ping(doubted, .probe, network.nowUs)
+            box.node.linkDown(box.home, isRemote: true, nowUs: network.nowUs)
+            let isKept = box.node.table.state(of: doubted.id) != nil
+            #expect(isKept)
+        }
+
         @Test("sessions to keep open are named within a minute, and none when none are wanted")
         func warm() {
             let network = TestNetwork()
