@@ -170,6 +170,8 @@ final class Call {
     var storesOverdue = 0
     /// Position in the lookup's peers of the next one to store at.
     var storeCursor = 0
+    /// Peers that said they have it.
+    var takers: [NodeID] = []
     /// Peers that were silent once and may be asked again.
     var storeRetries: [Contact] = []
 
@@ -196,6 +198,7 @@ final class Call {
         (hasRaisedSeq, isExplained) = (false, false)
         result = PutResult()
         (storesInFlight, storesOverdue, storeCursor, nodesThere) = (0, 0, 0, 0)
+        takers.removeAll(keepingCapacity: true)
         storeRetries.removeAll(keepingCapacity: true)
         (quorum, limit) = (1, 0)
         best = nil

@@ -70,11 +70,8 @@ extension DhtNode {
         switch rpc.purpose {
         case .lookup(let id):
             if let call = calls[id] { lookupStep(call, took: reply, in: payload, from: rpc, nowUs) }
-        case .store(let id, let isRaised):
-            if let call = calls[id] {
-                storeAnswered(
-                    call, reply, in: payload, from: rpc, isOutdated: isRaised != call.hasRaisedSeq, nowUs)
-            }
+        case .store(let id, _):
+            if let call = calls[id] { storeAnswered(call, reply, in: payload, from: rpc, nowUs) }
         case .copies:
             if !rpc.isLate { copiesAnswered(reply.message, from: rpc, nowUs) }
         case .verify, .probe, .gift, .anyone:
