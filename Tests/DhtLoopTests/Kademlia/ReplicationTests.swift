@@ -21,6 +21,16 @@ struct NeighbourChangesTests {
         #expect(changes.joined == [a] && changes.left == [b] && !changes.isEmpty)
     }
 
+    @Test("of more changes than are remembered the latest stay")
+    func bounded() {
+        var changes = NeighbourChanges()
+        let ids = (0..<UInt64(2 * NeighbourChanges.most)).map { NodeID($0, 1, 0, 0) }
+        for id in ids { changes.join(id) }
+        #expect(changes.joined == Array(ids.suffix(NeighbourChanges.most)))
+        for id in ids { changes.leave(id) }
+        #expect(changes.joined.isEmpty && changes.left == Array(ids.suffix(NeighbourChanges.most)))
+    }
+
     @Test("what happened last counts: who is back is new, who came and went is gone")
     func lastCounts() {
         var changes = NeighbourChanges()
