@@ -104,7 +104,7 @@ extension DhtNode {
         guard let index = courier.index(of: rpc.dst) else { return }
         switch reply {
         case .storedMany(let count):
-            taken(count)
+            taken(min(count, UInt64(courier[index].underWay.count)))
             noteRefusals(of: courier[index].underWay)
             finishBatch(at: index)
         case .stored(let isOk, _, _, let seq):
@@ -139,8 +139,8 @@ extension DhtNode {
     }
 
     private mutating func noteRefusals(of keys: [Key]) {
-        for refusal in decoder.refusals where Int(refusal.index) < keys.count {
-            noteNewer(keys[Int(refusal.index)], refusal.seq)
+        for refusal in decoder.refusals where refusal.index < keys.count {
+            noteNewer(keys[refusal.index], refusal.seq)
         }
     }
 

@@ -146,6 +146,14 @@ struct CourierTests {
         #expect(pair.replicated == 150 && pair.isIdle && pair.isSound)
     }
 
+    @Test("a peer that says it took more than it was sent took what it was sent")
+    func boaster() throws {
+        let pair = Pair()
+        let batch = try #require(pair.owe([Self.key(1), Self.key(2)]).first)
+        #expect(try pair.answer(batch, .storedMany(stored: 64, refused: [])).isEmpty)
+        #expect(pair.replicated == 2 && pair.isIdle)
+    }
+
     @Test("a record that is gone by its turn is left out, and a route of nothing else ends")
     func gone() throws {
         let pair = Pair()
