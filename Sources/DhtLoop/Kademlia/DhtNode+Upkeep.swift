@@ -166,7 +166,8 @@ extension DhtNode {
 
     /// Sees to it that the store is swept once its next record has expired.
     mutating func armSweep() {
-        guard let due = [store.nextSweepUs, providers.nextSweepUs].compactMap({ $0 }).min() else { return }
+        let due = min(store.nextSweepUs ?? .max, providers.nextSweepUs ?? .max)
+        guard due < .max else { return }
         if upkeep.sweepTimer != .none, upkeep.sweepDueUs <= due { return }
         wheel.cancel(upkeep.sweepTimer)
         upkeep.sweepDueUs = due
