@@ -31,8 +31,9 @@ allocations() {
     local name=$1 requests=$2
     shift 2
     "$BIN/svc-dht" bench --overlay "${OVERLAY[$name]}" --allocations "$WORK/$name.count" --json \
-        --requests "$requests" --warmup "$WARMUP" "$@" |
-        sed -n 's/.*"server_allocations":\([0-9]*\).*/\1/p'
+        --requests "$requests" --warmup "$WARMUP" --timeout-ms 20000 "$@" >"$WORK/bench.log" 2>&1 ||
+        die "bench $*: $(tail -n 3 "$WORK/bench.log")"
+    sed -n 's/.*"server_allocations":\([0-9]*\).*/\1/p' "$WORK/bench.log"
 }
 
 # steady WHAT NAME BENCH_ARGUMENT...
@@ -59,7 +60,7 @@ counted hub start_hub hub
 # a node of their own, which has no records to copy to those who come.
 "$BIN/svc-dht" bench --overlay "${OVERLAY[node]}" --prefill --keys 1000 --op ping --requests 1 --json >/dev/null
 start crowd "$BIN/svc-dht" bench --overlay "${OVERLAY[router]}" --contacts 100 --seed 2 --op ping \
-    --rate 1 --seconds 300
+    --rate 1 --seconds 3600
 await "the crowd is in the table" metric_over router dht_routing_table_size 99
 for window in 1 64; do
     steady "ping, $window in flight" node --op ping --in-flight "$window"

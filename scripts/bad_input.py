@@ -343,8 +343,8 @@ def main():
         return 1
     hold_announced(world)
 
-    # Memory goes up and down by the buffer of one frame, 1 MiB; beyond that its peak may not rise. The first half of
-    # the rounds fills what is filled once.
+    # Memory goes up and down by the buffer of one frame, 1 MiB, and by the 2 MB of buffers that may be kept for later;
+    # what leaks grows by more in half of the rounds. The first half fills what is filled once.
     taken = {who: [] for who in world.pids}
     for _ in range(world.rounds):
         for _, run, _, _ in CASES:
@@ -354,7 +354,7 @@ def main():
     half = world.rounds // 2
     for who, kib in taken.items():
         first, second = max(kib[:half]), max(kib[half:])
-        grown = second - first > 1024
+        grown = second - first > 3072
         print(f"  {'FAIL ' if grown else 'ok   '} {who}: peak of anonymous memory {first} KiB in {half} rounds of "
               f"{len(CASES)} cases, {second} KiB in {world.rounds - half} more")  # fmt: skip
         failed += grown

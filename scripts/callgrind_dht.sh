@@ -24,7 +24,8 @@ done
 BIN=$WORK/bin
 PATIENCE=${PATIENCE:-60}
 
-# instructions OP REQUESTS: of a whole life that serves that many.
+# instructions OP REQUESTS: of a whole life that serves that many, in $counted. Not printed: what a subshell starts
+# nobody would stop after a failure.
 instructions() {
     local op=$1 requests=$2 name=node options=()
     UNDER=(valgrind --tool=callgrind "--callgrind-out-file=$out/$op.$requests" --log-file="$WORK/callgrind")
@@ -37,15 +38,17 @@ instructions() {
     fi
     UNDER=()
     "$BIN/svc-dht" bench --overlay "${OVERLAY[$name]}" --op "$op" --requests "$requests" --timeout-ms 20000 \
-        "${options[@]}" --json >/dev/null
+        "${options[@]}" --json >"$WORK/bench.log" 2>&1 || die "$op: $(tail -n 3 "$WORK/bench.log")"
     stop "$name"
-    awk '/^summary:|^totals:/ { print $2; exit }' "$out/$op.$requests"
+    counted=$(awk '/^summary:|^totals:/ { print $2; exit }' "$out/$op.$requests")
+    [[ -n $counted ]] || die "callgrind left no total in $out/$op.$requests"
 }
 
 for op; do
-    low=$(instructions "$op" "$few")
-    high=$(instructions "$op" "$many")
-    each=$(((high - low) / (many - few)))
+    instructions "$op" "$few"
+    low=$counted
+    instructions "$op" "$many"
+    each=$(((counted - low) / (many - few)))
     limit=LIMIT_$op
     if [[ -n ${!limit:-} ]]; then
         ((each <= ${!limit})) || die "$op: $each instructions a request, over ${!limit}"

@@ -19,7 +19,8 @@ ok "make install: programs, manual pages, completions"
 
 # Words that the parser's generator writes are not ours to mend; what mandoc could not show is.
 mandoc -T lint -W error "$share"/man/man1/*.1 >"$WORK/said" 2>&1 || die "$(head -n 10 "$WORK/said")"
-mandoc -T utf8 "$share/man/man1/svc-dht.run.1" | grep -q RON_DHT_CANARY_SECS || die "svc-dht.run(1) lacks a setting"
+mandoc -T utf8 "$share/man/man1/svc-dht.run.1" >"$WORK/said"
+grep -q RON_DHT_CANARY_SECS "$WORK/said" || die "svc-dht.run(1) lacks a setting"
 ok "manual: $(find "$share/man/man1" -name '*.1' | wc -l) pages that mandoc reads"
 
 # complete WORD...: what bash offers for the last word.
@@ -36,7 +37,7 @@ for program in svc-dht svc-overlay; do
     bash -n "$share/bash-completion/completions/$program" || die "bash does not take the completions of $program"
 done
 [[ $(complete_words svc-dht exp) == explain* ]] || die "exp<TAB> offers: $(complete_words svc-dht exp)"
-complete_words svc-dht run --canary | grep -q -- '--canary-secs' || die "run --canary<TAB> offers nothing"
+[[ $(complete_words svc-dht run --canary) == *--canary-secs* ]] || die "run --canary<TAB> offers nothing"
 ok "completions: bash loads them, and they complete"
 
 start_node a "" --embed-overlay 127.0.0.1:0

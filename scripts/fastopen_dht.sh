@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What a request to a node never contacted takes, with TCP fast open off, with a cookie, and always: a node behind a
-# link with delay meets eight others, each with a host address of its own. Fails unless fast open saves a round trip.
+# link with delay meets eight others, each with a host address of its own. Fails unless fast open saves a round trip:
+# that is judged by the quickest request, for a busy machine makes requests slower and none quicker than the wire.
 #
 # Usage: scripts/fastopen_dht.sh [ONE_WAY_MS]        default: 20
 #
@@ -61,25 +62,27 @@ start_far() {
 }
 
 # first_answers NAME: by node, milliseconds from a first request to its answer; without the node whose session was
-# open before.
+# open before, and without the request to whoever is there, which goes to that one.
 first_answers() {
     local home
     home=$(logged far1 listening node)
     sed -n 's/.*"event":"rpc","peer":"\([0-9a-f]*\)".*"ms":\([0-9.]*\),"cause":"ok".*/\1 \2/p' "$WORK/$1.log" |
-        awk -v home="$home" '$1 != home && !seen[$1]++ { print $2 }'
+        awk -v home="$home" '$1 != home && $1 !~ /^0+$/ && !seen[$1]++ { print $2 }'
 }
 
 met_all() { (($(first_answers "$1" | wc -l) >= far_nodes - 1)); }
 
-# visit NAME MODE: a node that knows one of them meets the others. Leaves the median of its first requests in $took,
-# in microseconds.
+# visit NAME MODE: a node that knows one of them meets the others. Leaves the median of its first requests in $took and
+# the quickest in $least, in microseconds.
 visit() {
     UNDER=(nsenter --net=/run/netns/near)
     start_node "$1" "${OVERLAY[far1]}" --fast-open "$2"
     UNDER=()
     await "$1 has met everybody" met_all "$1"
     stop "$1"
-    took=$(first_answers "$1" | sort -n | awk '{ of[NR] = $1 } END { printf "%d\n", of[int((NR + 1) / 2)] * 1000 }')
+    read -r took least < <(first_answers "$1" | sort -n | awk '
+        { of[NR] = $1 * 1000 }
+        END { printf "%d %d\n", of[int((NR + 1) / 2)], of[1] }')
 }
 
 # show WHAT: what the latest visit took, and how many SYNs carried data so far and were taken.
@@ -96,16 +99,15 @@ for mode in off cookie always; do
     start_far "$mode" "10.10.$network"
     visit "first_$mode" "$mode"
     show "$mode, first visit"
-    first=$took
-    [[ $mode != off ]] || without=$took
+    [[ $mode != off ]] || without=$least
     if [[ $mode == cookie ]]; then
         visit "second_$mode" "$mode"
         show "$mode, second visit"
         # Half a round trip is far more than noise, and half of what is to be saved.
-        ((took + one_way * 1000 < without)) || die "the cookie saved nothing"
+        ((least + one_way * 1000 < without)) || die "the cookie saved nothing"
     fi
     for ((i = 1; i <= far_nodes; i++)); do stop "far$i"; done
 done
-((first + one_way * 1000 < without)) || die "fast open without a cookie saved nothing"
+((least + one_way * 1000 < without)) || die "fast open without a cookie saved nothing"
 finish_ok
 say "fastopen: passed"

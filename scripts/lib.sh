@@ -13,8 +13,8 @@ WORK=$(mktemp -d "${TMPDIR:-/tmp}/svc-dht.XXXXXX")
 declare -A PID=() ADMIN=() OVERLAY=()
 # A command the daemons are run under, such as valgrind.
 UNDER=()
-# Seconds that `await` gives by default. Generous: it bounds a failure, it is not a measure.
-PATIENCE=${PATIENCE:-20}
+# Seconds that `await` and `stop` give by default. Generous: it bounds a failure, it is not a measure.
+PATIENCE=${PATIENCE:-60}
 
 if [[ -n ${SVC_DHT_BIN:-} ]]; then
     BIN=$(cd "$SVC_DHT_BIN" && pwd)
@@ -32,13 +32,15 @@ die() {
 
 # What the script must always do at its end, also after a failure or a signal.
 cleanup() {
-    local status=$? name
+    local status=$? name log until=$((SECONDS + 5))
     trap - EXIT INT TERM
+    # One that a script has frozen wakes up to its end.
     for name in "${!PID[@]}"; do
         kill -TERM "${PID[$name]}" 2>/dev/null || true
+        kill -CONT "${PID[$name]}" 2>/dev/null || true
     done
     for name in "${!PID[@]}"; do
-        gone_or_killed "${PID[$name]}"
+        gone_or_killed "${PID[$name]}" "$until" || true
     done
     if ((status != 0)) && compgen -G "$WORK/*.log" >/dev/null; then
         for log in "$WORK"/*.log; do
@@ -53,15 +55,17 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Waits, within a bound, for a process to end; one that does not is killed.
+# gone_or_killed PID [UNTIL]: waits for a process to end; one that has not when SECONDS is at UNTIL (PATIENCE seconds
+# from now) is killed, which is a failure.
 gone_or_killed() {
-    local pid=$1 tries
-    for ((tries = 0; tries < 200; tries++)); do
-        kill -0 "$pid" 2>/dev/null || return 0
+    local pid=$1 until=${2:-$((SECONDS + PATIENCE))}
+    while kill -0 "$pid" 2>/dev/null; do
+        if ((SECONDS >= until)); then
+            kill -KILL "$pid" 2>/dev/null || true
+            return 1
+        fi
         sleep 0.025
     done
-    kill -KILL "$pid" 2>/dev/null || true
-    return 1
 }
 
 # await WHAT COMMAND...: until COMMAND succeeds; fails after PATIENCE seconds, or at once when a daemon has died.
@@ -91,9 +95,18 @@ stop() {
     local name=$1 pid=${PID[$1]} status=0
     unset "PID[$name]"
     kill -TERM "$pid" 2>/dev/null || die "$name had died before it was stopped"
-    gone_or_killed "$pid" || die "$name did not end within 5 s of SIGTERM"
+    gone_or_killed "$pid" || die "$name did not end within $PATIENCE s of SIGTERM"
     wait "$pid" || status=$?
     ((status == 0)) || die "$name ended with status $status"
+}
+
+# ended NAME: waits for what ends by itself; fails when that takes more than PATIENCE seconds, or unless its status is 0.
+ended() {
+    local name=$1 pid=${PID[$1]} status=0
+    gone_or_killed "$pid" || die "$name had not ended after $PATIENCE s"
+    unset "PID[$name]"
+    wait "$pid" || status=$?
+    ((status == 0)) || die "$name ended with status $status: $(tail -n 3 "$WORK/$name.log")"
 }
 
 # crash NAME: what a power cut does to a process.
@@ -139,6 +152,13 @@ start_node() {
 
 # fetch NAME PATH: the body of a 200.
 fetch() { curl --silent --show-error --fail --max-time 10 "http://${ADMIN[$1]}$2"; }
+
+# shows NAME PATH TEXT: whether the body of a 200 holds TEXT. All of it is read first: `fetch | grep -q` fails now and
+# then, for a grep that has found what it looks for leaves curl with a broken pipe.
+shows() {
+    local body
+    body=$(fetch "$1" "$2") && [[ $body == *"$3"* ]]
+}
 
 # status_is NAME PATH CODE
 status_is() {

@@ -170,6 +170,9 @@ def add_heads():
 def add_requests():
     add("find node", envelope({"FindNode": {"target": KEY}}))
     add("get", envelope({"Get": {"key": KEY}}))
+    for steps in (1, 3):
+        add(f"find node, to be passed on {steps} steps", envelope({"FindNode": {"target": KEY, "recurse": steps}}))
+        add(f"get, to be passed on {steps} steps", envelope({"Get": {"key": KEY, "recurse": steps}}))
     for name, item in {
         "a text value": record(b"hello"),
         "an empty value": record(b""),
@@ -195,6 +198,9 @@ def add_requests():
 
 def add_replies():
     add("pong", envelope({"Pong": {}}))
+    for count in (0, 20):
+        more = envelope({"Nodes": {"more": True, "nodes": contacts(count)}})
+        add(f"nodes with {count} contacts and more to come", more)
     for count in (0, 1, 20, 23, 24, 64):
         add(f"nodes with {count} contacts", envelope({"Nodes": {"nodes": contacts(count)}}))
     add(
@@ -263,6 +269,17 @@ def add_other_shapes():
     add("stored many, a code we do not know", known, cbor2.dumps(known))
     body = envelope({"Get": {"key": KEY, "nodes": False}})
     add("get, nodes not wanted", envelope({"Get": {"key": KEY}}), cbor2.dumps(body), sent=body)
+    for name, known, sent in (
+        ("find node, to be passed on 0 steps", {"target": KEY}, {"target": KEY, "recurse": 0}),
+        ("find node, the steps first", {"target": KEY, "recurse": 2}, {"recurse": 2, "target": KEY}),
+    ):
+        body = envelope({"FindNode": sent})
+        add(name, envelope({"FindNode": known}), cbor2.dumps(body), sent=body)
+    body = envelope({"Get": {"key": KEY, "recurse": 2**64 - 1}})
+    known = envelope({"Get": {"key": KEY, "recurse": 3}})
+    add("get, to be passed on more steps than there are", known, cbor2.dumps(body), sent=body, lenient=True)
+    body = envelope({"Nodes": {"nodes": [], "more": False}})
+    add("nodes, and no more to come", envelope({"Nodes": {"nodes": []}}), cbor2.dumps(body), sent=body)
     body = envelope({"Put": {"record": dict(reversed(record().items()))}})
     add("a record's keys in reverse order", envelope({"Put": {"record": record()}}), cbor2.dumps(body))
     add("an unknown message", envelope({"Teleport": {"to": KEY}}), cbor2.dumps(envelope({"Teleport": {"to": KEY}})))
@@ -435,6 +452,9 @@ def refuse_messages():
                 refuse(f"{name} with a {field} of 256 bytes", message({name: wrong}), "text_too_long", "message")
             if isinstance(value, int) and not isinstance(value, bool):
                 refuse(f"{name} with {field} -1", message({name: {**body, field: -1}}), "wrong_type", "message")
+    refuse("get, recurse true", message({"Get": {"key": KEY, "recurse": True}}), "wrong_type", "message")
+    refuse("find node, recurse -1", message({"FindNode": {"target": KEY, "recurse": -1}}), "wrong_type", "message")
+    refuse("nodes, more 1", message({"Nodes": {"nodes": [], "more": 1}}), "wrong_type", "message")
     refuse("get, nodes 1", message({"Get": {"key": KEY, "nodes": 1}}), "wrong_type", "message")
     refuse("a record, dead 1", message({"Put": {"record": {**record(), "dead": 1}}}), "wrong_type", "message")
     refuse("stored, seq -1", message({"Stored": {"ok": True, "code": "", "ttl": 1, "seq": -1}}), "wrong_type", "message")

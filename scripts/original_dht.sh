@@ -41,18 +41,20 @@ has "$said" '"ok":true'
 found=$(curl -fsS "http://${ADMIN[b]}/find/${CID}")
 has "$found" '"crab://node/a1"'
 has "$found" "\"$NODE\""
-curl -fsS "http://${ADMIN[b]}/metrics" | grep -qE '^dht_' || die "no metrics of b"
+has "$(curl -fsS "http://${ADMIN[b]}/metrics")" 'dht_lookups_total'
 ok "two-node-local: /provide on one node, /find on the other"
 
 CID=b3:$(printf '5e%.0s' {1..32})
 get() { curl -sS "http://$ADDR$1"; }
 post_json() { curl -sS -H "content-type: application/json" -d "$2" "http://$ADDR$1"; }
-has "$(post_json /dht/provide "$(printf '{"cid":"%s","node":"%s","ttl_secs":%s}' "$CID" local://tmp 2)")" \
-    '"ttl_secs_used":2'
-has "$(get "/dht/find_providers/$CID")" '"providers":["local://tmp"]'
-listed=$(get /dht/_debug/list)
-has "$listed" "\"cid\":\"$CID\""
-has "$listed" '"secs_left":'
+# Asked again where this machine took so long that the two seconds were over before it looked.
+seen_alive() {
+    [[ $(post_json /dht/provide "$(printf '{"cid":"%s","node":"%s","ttl_secs":%s}' "$CID" local://tmp 2)") \
+        == *'"ttl_secs_used":2'* ]] &&
+        [[ $(get "/dht/find_providers/$CID") == *'"providers":["local://tmp"]'* ]] &&
+        [[ $(get /dht/_debug/list) == *"\"cid\":\"$CID\""*'"secs_left":'* ]]
+}
+await "a provider of two seconds is found and listed" seen_alive
 # Nothing but time can show that two seconds end.
 expired() { [[ $(get "/dht/find_providers/$CID") == *'"providers":[]'* ]]; }
 await "the provider of two seconds expires" expired

@@ -17,10 +17,11 @@ head -c 1024 /dev/urandom >"$WORK/value"
 "$BIN/svc-dht" put kept --file "$WORK/value" --node "${ADMIN[a]}" >/dev/null || die "put"
 ok "two nodes are ready, a value is stored"
 
-# The time of day, in milliseconds, at which NODE logged that the session ended.
+# The time of day, in milliseconds, at which NODE logged that the session ended: closed, or reset where the hub died with
+# something unread.
 down_ms() {
     local when
-    when=$(sed -n 's/.*"ts":"\([^"]*\)".*"event":"overlay_down".*"cause":"peer_closed".*/\1/p' "$WORK/$1.log" | tail -n 1)
+    when=$(sed -n 's/.*"ts":"\([^"]*\)".*"event":"overlay_down".*/\1/p' "$WORK/$1.log" | tail -n 1)
     [[ -n $when ]] && date -d "$when" +%s%3N
 }
 

@@ -21,7 +21,7 @@ done
 
 # chrome ARGUMENT...: Chromium with a profile of its own and no network beyond the node.
 chrome() {
-    timeout 60 chromium --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run \
+    timeout 180 chromium --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run \
         --user-data-dir="$WORK/profile" --virtual-time-budget=6000 --enable-logging=stderr --v=0 \
         --window-size=1200,1350 "$@" "http://${ADMIN[n1]}/" 2>"$WORK/chrome.err"
 }

@@ -16,6 +16,7 @@ seconds=${1:-5}
 shift $(($# > 0 ? 1 : 0))
 (($#)) || set -- find_node get ping put relay
 in_flight=${IN_FLIGHT:-64}
+PATIENCE=$((PATIENCE + seconds))
 out=$ROOT/out/perf
 mkdir -p "$out"
 command -v perf >/dev/null || die "perf is missing (Debian: linux-perf)"
@@ -24,12 +25,12 @@ command -v perf >/dev/null || die "perf is missing (Debian: linux-perf)"
 profile() {
     local name=$1 op=$2
     "$BIN/svc-dht" bench --overlay "${OVERLAY[$name]}" --op "$op" --in-flight "$in_flight" --prefill \
-        --seconds "$((seconds + 1))" --json >"$WORK/$op.json" &
-    local load=$!
+        --seconds "$((seconds + 1))" --json >"$WORK/load.log" 2>&1 &
+    PID[load]=$!
     sleep 0.5
     perf record -q -e cpu-clock -F 5000 --call-graph fp -p "${PID[$name]}" -o "$WORK/$op.data" -- sleep "$seconds" \
         2>"$WORK/$op.err" || die "perf record: $(cat "$WORK/$op.err")"
-    wait "$load" || die "the load on $name failed"
+    ended load
     perf script -i "$WORK/$op.data" -F comm,ip,sym 2>/dev/null |
         python3 "$ROOT/scripts/flame_graph.py" "$out/$op.svg" "$name, $op, $in_flight in flight"
 }

@@ -61,6 +61,15 @@ def draw(axis, points, label, **style):
     axis.fill_between(xs, lows, highs, alpha=0.15, color=line.get_color(), linewidth=0)
 
 
+def mark(axes, xs):
+    """Labels the logarithmic axes at the values measured, as plain numbers: those of its own choice overlap where an
+    axis is shorter than a few decades."""
+    places = sorted(set(xs))
+    for axis in axes:
+        axis.set_xticks(places, [f"{x:g}" if x < 10_000 else f"{x / 1000:g}k" for x in places])
+        axis.set_xticks([], minor=True)
+
+
 def plot_scale(plt, reports):
     figure, (hops, latency) = plt.subplots(1, 2, figsize=(10, 4))
     rows = list(reports.values())
@@ -72,6 +81,7 @@ def plot_scale(plt, reports):
     latency.axhline(rows[0][0]["median_rtt_ms"], linestyle=":", color="gray", label="median round trip")
     hops.set(title="Hops of a get", xlabel="nodes", ylabel="hops", xscale="log", ylim=(0, None))
     latency.set(title="Time of a get", xlabel="nodes", ylabel="ms", xscale="log", ylim=(0, None))
+    mark((hops, latency), (nodes(runs[0]) for runs in rows))
     return figure, (hops, latency)
 
 
@@ -86,6 +96,7 @@ def plot_churn(plt, reports):
     traffic.set(title="Traffic of a node", xlabel="median life of a node, minutes", ylabel="bytes a second",
                 xscale="log", ylim=(0, None))  # fmt: skip
     success.set_ylim(0, 1.02)
+    mark((success, traffic), (median(runs[0]) for runs in reports.values()))
     return figure, (success, traffic)
 
 

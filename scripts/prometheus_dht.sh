@@ -27,7 +27,7 @@ ok "promtool has nothing to say about the metrics of nodes and hub"
 # Prometheus does not tell which port it got for 0.
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 cat >"$WORK/prometheus.yml" <<CONFIG
-global: {scrape_interval: 250ms, scrape_timeout: 250ms}
+global: {scrape_interval: 500ms, scrape_timeout: 500ms}
 rule_files: ['$ROOT/deploy/prometheus/svc-dht.rules.yml']
 scrape_configs:
   - {job_name: svc-dht, static_configs: [{targets: ['${ADMIN[a]}', '${ADMIN[b]}']}]}

@@ -3,11 +3,10 @@
 # killed or frozen without a word; and a canary says so by itself. Four pairs of nodes, all hit at one moment.
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
-PATIENCE=30
 export RON_DHT_READY_ENTRIES=1
 
-gate() { fetch "$1" /readyz | grep -q "\"$2\":$3"; }
-closed() { curl --silent --max-time 10 "http://${ADMIN[$1]}/readyz" | grep -q "\"missing\":\[[^]]*\"$2\""; }
+gate() { shows "$1" /readyz "\"$2\":$3"; }
+closed() { [[ $(curl --silent --max-time 10 "http://${ADMIN[$1]}/readyz") =~ '"missing":['[^]]*"\"$2\"" ]]; }
 
 start_hub lasting
 start_node left "${OVERLAY[lasting]}"
@@ -20,10 +19,11 @@ start_node frozen "${OVERLAY[watcher]}" --embed-overlay 127.0.0.1:0
 start_node miner "" --embed-overlay 127.0.0.1:0 --canary-secs 5
 start_node ice "${OVERLAY[miner]}" --embed-overlay 127.0.0.1:0
 for name in left orphan watcher miner; do await "$name is ready" ready "$name"; done
-gate miner canary_ok true || die "miner is ready without its canary"
+await "miner is ready with its canary" gate miner canary_ok true
+await "left is ready" gate left routing_ready true
 gate left canary_ok true && die "left has a canary that it was not given"
 metric_over miner 'dht_canary_total{outcome="ok"}' 0 || die "the canary is not counted"
-fetch miner /dht/_debug/list | grep -q '"bytes":1' || say "  note: its record lives at the other node"
+shows miner /dht/_debug/list '"bytes":1' || say "  note: its record lives at the other node"
 ok "four nodes are ready, one of them with a canary"
 
 began=${EPOCHREALTIME/./}
@@ -43,7 +43,7 @@ all_noted() {
     note canary closed miner canary_ok
     ((${#SECONDS_OF[@]} == 5))
 }
-await "none of them is ready, and the canary knows why" all_noted
+PATIENCE=30 await "none of them is ready, and the canary knows why" all_noted
 metric_over miner 'dht_canary_total{outcome="failed"}' 1 || die "failed canaries are not counted"
 ok "not ready after: last peer killed ${SECONDS_OF[left]} s, hub and peer killed ${SECONDS_OF[orphan]} s," \
     "last peer frozen ${SECONDS_OF[watcher]} s, the same with a canary ${SECONDS_OF[miner]} s," \

@@ -8,7 +8,7 @@ import cbor2
 
 host, port = sys.argv[1].rsplit(":", 1)
 delay, me = float(sys.argv[2]), os.urandom(32)
-peer = socket.create_connection((host, int(port)), timeout=5)
+peer = socket.create_connection((host, int(port)), timeout=20)
 peer.settimeout(None)
 stream = peer.makefile("rb")
 answers = queue.Queue()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Time from the start of the process to `listening`, median of 20, for a node with an embedded switch and for a
-# switch of its own. Usage: scripts/startup_dht.sh [LIMIT_MS]      fails when a median is over it (default 50)
+# switch of its own. Usage: scripts/startup_dht.sh [LIMIT_MS]      fails when every start takes longer (default 50)
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
 

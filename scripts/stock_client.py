@@ -8,7 +8,7 @@ import cbor2
 
 host, port = sys.argv[1].rsplit(":", 1)
 node, me = bytes.fromhex(sys.argv[2]), os.urandom(32)
-peer = socket.create_connection((host, int(port)), timeout=5)
+peer = socket.create_connection((host, int(port)), timeout=20)
 stream = peer.makefile("rb")
 peer.sendall(b"OAP1" + struct.pack(">BI", 1, 1))
 assert stream.read(9)[:5] == b"OAP1\x01"

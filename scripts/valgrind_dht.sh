@@ -38,6 +38,7 @@ declare -A pids
 for name in "${names[@]}"; do pids[$name]=${PID[$name]}; done
 for name in "${names[@]}"; do
     kill -TERM "${PID[$name]}"
+    gone_or_killed "${PID[$name]}" || die "$name did not end within $PATIENCE s of SIGTERM"
     status=0
     wait "${PID[$name]}" || status=$?
     unset "PID[$name]"

@@ -26,7 +26,7 @@ extension Simulation {
         guard let request = try? scribe.decoder.decode(payload) else { return false }
         let link = Link(endpoint: endpoint, token: UInt64(origin) + 1)
         switch (config.faults.adversary, request.message) {
-        case (.liar, .findNode(let target)), (.liar, .get(let target, _)):
+        case (.liar, .findNode(let target, _)), (.liar, .get(let target, _, _)):
             answer(request, from: site, over: link) { appendLies(about: target) }
         case (.sybil, .findNode), (.sybil, .get):
             answer(request, from: site, over: link) { appendSybils() }
@@ -39,7 +39,7 @@ extension Simulation {
             answer(request, from: site, over: link) {
                 scribe.buffer.beginStoredMany(stored: count, refused: 0)
             }
-        case (.forger, .get(let key, _)):
+        case (.forger, .get(let key, _, _)):
             answer(request, from: site, over: link) { appendForgery(of: key) }
         default: return false
         }
@@ -53,7 +53,7 @@ extension Simulation {
         append()
         // The buffer may be used again on the way through a switch.
         let bytes = Array(scribe.buffer.bytes)
-        bytes.withUnsafeBytes { reply($0, from: site, over: link) }
+        bytes.withUnsafeBytes { reply($0, from: site, over: link, as: answering) }
     }
 
     /// K contacts: every other one made up and near the target, the rest real and anywhere.
@@ -106,7 +106,7 @@ extension Simulation {
         queue.push(Event(.flood, atUs: later(gap), from: site))
     }
 
-    /// One more FindNode for a random target, to a random node, or to one of the flooder's victims.
+    /// One more FindNode for a random target, to be passed on as far as nodes do, to a random node, or to one of the flooder's victims.
     func flood(_ site: Int) {
         guard sites[site].isUp, !callers.isEmpty else { return }
         scheduleFlood(site)
@@ -114,7 +114,8 @@ extension Simulation {
         var buffer = ByteBuffer()
         EnvelopeEncoder(src: sites[site].id, at: endpoints.bytes(sites[site].endpoint), net: 0)
             .begin(&buffer, dst: sites[victim].id, rpc: chance.word())
-        buffer.appendFindNode(target: .random(using: &chance.generator))
+        buffer.appendFindNode(
+            target: .random(using: &chance.generator), recursion: UInt8(config.nodes.recursion))
         traffic.floodRequests += 1
         send(buffer.bytes, from: site, to: sites[victim].endpoint)
     }

@@ -4,20 +4,14 @@
 extension Simulation {
     func describeConfig() -> JsonObject {
         var object = JsonObject()
-        object.add("nodes", config.nodes.count)
-        object.add("lookups", config.workload.lookups)
-        object.add("puts", config.workload.puts)
-        object.add("records", config.workload.records)
-        object.add("replica", config.nodes.replica)
-        object.add("k", config.nodes.k)
-        object.add("alpha", config.nodes.alpha)
-        object.add("beta", config.nodes.beta)
-        object.add("paths", config.nodes.paths)
-        object.add("publish", config.workload.publish)
-        object.add("peer_rps", config.nodes.peerRps)
-        object.add("global_rps", config.nodes.globalRps)
-        object.add("hubs", config.nodes.hubs)
-        object.add("measure_s", config.workload.measureSeconds, decimals: 0)
+        let (nodes, workload) = (config.nodes, config.workload)
+        object.add([
+            "nodes": nodes.count, "lookups": workload.lookups, "puts": workload.puts,
+            "records": workload.records, "replica": nodes.replica, "k": nodes.k, "alpha": nodes.alpha,
+            "beta": nodes.beta, "paths": nodes.paths, "publish": workload.publish,
+            "peer_rps": nodes.peerRps, "global_rps": nodes.globalRps, "hubs": nodes.hubs,
+        ])
+        object.add("measure_s", workload.measureSeconds, decimals: 0)
         addFaults(to: &object)
         addSessions(to: &object)
         return object
@@ -25,11 +19,11 @@ extension Simulation {
 
     private func addFaults(to object: inout JsonObject) {
         let faults = config.faults
-        object.add("loss", faults.loss, decimals: 4)
-        object.add("duplication", faults.duplication, decimals: 4)
-        object.add("reordering", faults.reordering, decimals: 4)
-        object.add("stragglers", faults.stragglers, decimals: 4)
-        object.add("dead_fraction", faults.deadFraction, decimals: 4)
+        object.add(
+            [
+                "loss": faults.loss, "duplication": faults.duplication, "reordering": faults.reordering,
+                "stragglers": faults.stragglers, "dead_fraction": faults.deadFraction,
+            ], decimals: 4)
         object.add("dead_silent", faults.isDeadSilent)
         object.add("churn_median_s", faults.churnMedianSeconds, decimals: 1)
         object.add("churn_shape", faults.churnShape, decimals: 3)
@@ -51,6 +45,7 @@ extension Simulation {
         object.add("fast_open", sessions.fastOpen.rawValue)
         object.add("bidirectional", sessions.isBidirectional)
         object.add("warm_per_bucket", config.nodes.warmPerBucket)
+        object.add("recursion", config.nodes.recursion)
         object.add("republish_s", config.nodes.republishSeconds)
         object.add("dial_ahead", sessions.dialAhead)
     }

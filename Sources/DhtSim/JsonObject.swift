@@ -12,6 +12,16 @@ struct JsonObject {
 
     mutating func add(_ name: String, _ value: Int) { fields.append((name, String(value))) }
 
+    /// A field for each number, in this order.
+    mutating func add(_ values: KeyValuePairs<String, Int>) {
+        for (name, value) in values { add(name, value) }
+    }
+
+    /// The same for numbers with this many decimals.
+    mutating func add(_ values: KeyValuePairs<String, Double>, decimals: Int) {
+        for (name, value) in values { add(name, value, decimals: decimals) }
+    }
+
     mutating func add(_ name: String, _ value: UInt64) { fields.append((name, String(value))) }
 
     mutating func add(_ name: String, _ value: Bool) { fields.append((name, String(value))) }

@@ -9,6 +9,8 @@ struct LatencyModel {
     private static let steps = 4096
     /// z of the 90th percentile of the normal distribution.
     private static let z90 = 1.2815515655446004
+    /// An hour: the tail of a wide distribution ends here.
+    private static let longestUs = 3.6e9
 
     /// The distribution's quantiles in the middle of `steps` equal parts, in microseconds.
     private let quantilesUs: [UInt32]
@@ -20,7 +22,7 @@ struct LatencyModel {
         let (mean, deviation) = ((low + high) / 2, (high - low) / 2 / Self.z90)
         quantilesUs = (0..<Self.steps).map { step in
             let z = Self.normalQuantile((Double(step) + 0.5) / Double(Self.steps))
-            return UInt32((floorMs + exp(mean + deviation * z)) * 1000)
+            return UInt32(min((floorMs + exp(mean + deviation * z)) * 1000, Self.longestUs))
         }
         self.secret = secret
     }

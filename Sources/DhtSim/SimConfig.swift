@@ -41,7 +41,9 @@ public struct NodeOptions: Sendable {
     /// Disjoint paths of a lookup.
     public var paths = 1
     /// Contacts of each bucket to which sessions are kept open.
-    public var warmPerBucket = 3
+    public var warmPerBucket = 8
+    /// Steps that a lookup's first requests may be passed on.
+    public var recursion = 2
     /// Replicas of a record.
     public var replica = 3
     /// Seconds in which a node refreshes each record that was put there.
@@ -190,13 +192,17 @@ extension SimConfig {
         }
         let shares = [
             faults.loss, faults.duplication, faults.reordering, faults.stragglers, faults.deadFraction,
-            faults.adversaryFraction,
+            faults.adversaryFraction, network.jitter,
         ]
         try demand((2...2_000_000).contains(nodes.count), "nodes must be 2 to 2000000")
-        try demand((1...Limits.contactsPerMessage).contains(nodes.k), "k must be 1 to 64")
+        try demand(
+            (1...Limits.contactsPerMessage).contains(nodes.k), "k must be 1 to \(Limits.contactsPerMessage)")
         try demand((1...nodes.k).contains(nodes.alpha), "alpha must be 1 to k")
         try demand((1...nodes.k).contains(nodes.replica), "replica must be 1 to k")
         try demand((0...nodes.k).contains(nodes.warmPerBucket), "warm-per-bucket must be 0 to k")
+        try demand(
+            (0...Int(Limits.recursion)).contains(nodes.recursion),
+            "recursion must be 0 to \(Limits.recursion)")
         try demand((0...nodes.alpha).contains(nodes.beta), "beta must be 0 to alpha")
         try demand(
             (1...NodeConfig.maxPaths).contains(nodes.paths), "paths must be 1 to \(NodeConfig.maxPaths)")
@@ -207,12 +213,41 @@ extension SimConfig {
         try demand(faults.churnShape > 0, "the churn's shape must be above 0")
         try demand((8...Limits.valueBytes).contains(workload.valueBytes), "a value has at least 8 bytes")
         try demand(
-            network.floorMs > 0 && network.floorMs < network.p10Ms && network.p10Ms < network.p90Ms,
-            "latencies must ascend: 0, floor, p10, p90")
+            network.floorMs > 0 && network.floorMs < network.p10Ms && network.p10Ms < network.p90Ms
+                && network.p90Ms <= 10_000,
+            "latencies must ascend: 0, floor, p10, p90, 10000")
         try demand(workload.samples >= 1, "there is at least one sample")
         try demand(sessions.cap >= 1, "a node has at least one session")
         try demand(
             faults.hubDownSeconds == 0 || nodes.hubs > 0, "a hub can fail only where there are hubs")
+        try demand(
+            times.allSatisfy { (0...Self.longestSeconds).contains($0) },
+            "times must be 0 to \(Int(Self.longestSeconds)) seconds")
+        try demand(
+            counts.allSatisfy { (0...Self.mostOperations).contains($0) },
+            "counts must be 0 to \(Self.mostOperations)")
+    }
+
+    /// Ten years.
+    private static let longestSeconds = 315_360_000.0
+    private static let mostOperations = 1_000_000_000
+
+    /// All that is a time, in seconds.
+    private var times: [Double] {
+        [
+            workload.joinSeconds, workload.settleSeconds, workload.seedSeconds, workload.measureSeconds,
+            sessions.idleSeconds, faults.churnMedianSeconds, faults.returnSeconds, faults.partitionSeconds,
+            faults.hubDownSeconds, Double(nodes.republishSeconds), Double(nodes.timeoutMs) / 1000,
+            Double(nodes.deadlineMs) / 1000,
+        ]
+    }
+
+    /// All that is a number of something and has no bound of its own.
+    private var counts: [Int] {
+        [
+            workload.lookups, workload.puts, workload.records, workload.publish, sessions.dialAhead,
+            network.sessionKbps, faults.floodVictims,
+        ]
     }
 
     /// The parameters of the node `id`, as the daemon would pass them.
@@ -222,6 +257,7 @@ extension SimConfig {
         config.alpha = nodes.alpha
         (config.beta, config.paths) = (nodes.beta, nodes.paths)
         config.warmPerBucket = nodes.warmPerBucket
+        config.recursion = UInt8(nodes.recursion)
         config.republishUs = UInt64(nodes.republishSeconds) * 1_000_000
         config.replica = nodes.replica
         config.timeoutUs = UInt64(nodes.timeoutMs) * 1000

@@ -30,8 +30,8 @@ extension Simulation {
     }
 
     /// Performs `.reply`: back over the session by which the request came. The link's token names its sender.
-    func reply(_ payload: UnsafeRawBufferPointer, from site: Int, over link: Link) {
-        traffic.countReply(answering)
+    func reply(_ payload: UnsafeRawBufferPointer, from site: Int, over link: Link, as purpose: Purpose) {
+        traffic.countReply(purpose)
         guard let overlay = self.site(at: link.endpoint), link.token > 0 else { return }
         let asker = Int(link.token - 1)
         if isRationed {

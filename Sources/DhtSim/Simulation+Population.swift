@@ -125,6 +125,7 @@ extension Simulation {
     /// The process at `site` is gone, and with it all it knew.
     func kill(_ site: Int, isSilent: Bool) {
         cutCalls(of: site)
+        if site == publisher.site { publisher.left = 0 }
         (sites[site].isUp, sites[site].isSilent) = (false, isSilent)
         sites[site].machine = nil
         wakes.cancel(sites[site].wake)

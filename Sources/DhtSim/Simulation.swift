@@ -122,7 +122,9 @@ public final class Simulation {
                 case .send(let endpoint, let slice):
                     send(machine.node.outbox.payload(slice), from: site, to: endpoint)
                 case .reply(let link, let slice):
-                    reply(machine.node.outbox.payload(slice), from: site, over: link)
+                    reply(
+                        machine.node.outbox.payload(slice), from: site, over: link,
+                        as: purposeOfReply(machine))
                 case .warm(let endpoints): keepWarm(endpoints, at: site)
                 case .finished(let call, let result): finished(call, result, machine, site)
                 case .event: break
@@ -132,6 +134,11 @@ public final class Simulation {
         }
         armWake(of: site, atUs: machine.node.nextDeadlineUs)
         if config.checkEvery > 0 { countDownToCheck(machine, site) }
+    }
+
+    /// What a reply is about that is sent now: the request that came in, or an answer to hand back.
+    private func purposeOfReply(_ machine: Machine) -> Purpose {
+        answering == .other ? machine.purposeOfHandedBack() : answering
     }
 
     /// A wake that is early only costs a look; so it is moved when it must be earlier, not when it may be later.

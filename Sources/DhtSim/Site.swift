@@ -19,8 +19,17 @@ final class Machine {
     var pending: [Pending] = []
     /// Puts of the publisher that have not ended.
     var published: [CallID] = []
+    /// Answers to gets that it had handed back when it last sent one.
+    private var getsHandedBack: UInt64 = 0
 
     init(_ node: consuming DhtNode) { self.node = node }
+
+    /// What the answer was to that it hands back now.
+    func purposeOfHandedBack() -> Purpose {
+        let gets = node.stats.handedBack[.get]
+        defer { getsHandedBack = gets }
+        return gets > getsHandedBack ? .get : .findNode
+    }
 }
 
 /// A host.

@@ -27,7 +27,7 @@ struct Tracer {
     mutating func sent(
         _ payload: UnsafeRawBufferPointer, from site: Int, to endpoint: EndpointID, _ simulation: Simulation
     ) {
-        guard site == self.site, case .get(key, _) = decoder.decode(payload)?.message else { return }
+        guard site == self.site, case .get(key, _, _) = decoder.decode(payload)?.message else { return }
         guard let target = simulation.site(at: endpoint) else {
             return note("ask nobody at \(simulation.endpoints.text(endpoint))", simulation)
         }

@@ -14,7 +14,9 @@ struct PopulationArguments: ParsableArguments {
     @Option(help: "Extra requests a lookup may send when a peer is late.")
     var beta = 1
     @Option(help: "Contacts of each bucket to which sessions are kept open.")
-    var warmPerBucket = 3
+    var warmPerBucket = 8
+    @Option(help: "Steps that a lookup's first requests may be passed on.")
+    var recursion = 2
     @Option(help: "Seconds in which each node refreshes what was put there.")
     var republishS = 43_200
     @Option(help: "Disjoint paths of a lookup.")
@@ -40,6 +42,7 @@ struct PopulationArguments: ParsableArguments {
         config.nodes.paths = paths
         config.nodes.republishSeconds = republishS
         config.nodes.warmPerBucket = warmPerBucket
+        config.nodes.recursion = recursion
         config.nodes.replica = replica
         config.nodes.timeoutMs = timeoutMs
         config.nodes.deadlineMs = deadlineMs

@@ -5,6 +5,7 @@ import ArgumentParser
 import DhtLoop
 
 struct BenchOptions: ParsableArguments {
+    private static let maxWeight = 1_000_000
     private static let opsHelp: ArgumentHelp = """
         ping, find_node, get, put or relay; or a mix with weights, such as find_node=6,get=3,put=1. \
         relay sends 128-byte frames from one session to another through the switch.
@@ -81,9 +82,11 @@ struct BenchOptions: ParsableArguments {
             let words = part.split(separator: "=", maxSplits: 1)
             let weight = words.count == 2 ? Int(words[1]) : 1
             guard let op = LoadOp.allCases.first(where: { $0.label == words.first.map(String.init) }),
-                let weight, weight > 0
+                let weight, (1...Self.maxWeight).contains(weight)
             else {
-                throw ValidationError("--op: \(part) is none of ping, find_node, get, put, relay")
+                throw ValidationError(
+                    "--op: \(part) is none of ping, find_node, get, put, relay with a weight of 1 to \(Self.maxWeight)"
+                )
             }
             return LoadMix.Share(op, weight: weight)
         }

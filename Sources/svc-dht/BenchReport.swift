@@ -11,8 +11,8 @@ struct BenchReport {
 
     /// Server CPU per answered request, in microseconds.
     var cpuUsPerRequest: Double? {
-        guard let start = before.cpuNs, let end = after.cpuNs, tally.answered > 0 else { return nil }
-        return Double(end - start) / 1000 / Double(tally.answered)
+        guard let spentNs = difference(before.cpuNs, after.cpuNs), tally.answered > 0 else { return nil }
+        return Double(spentNs) / 1000 / Double(tally.answered)
     }
 
     /// Frames that the server counted as dropped.
@@ -24,6 +24,7 @@ struct BenchReport {
     /// Requests that vanished: no answer came, and no counter of the server tells of them.
     var vanished: UInt64 { tally.lost - min(tally.lost, counted ?? 0) }
 
+    /// How much a count has grown; 0 where it went back, as that of threads that have ended.
     private func difference(_ start: UInt64?, _ end: UInt64?) -> UInt64? {
         guard let start, let end else { return nil }
         return end - min(start, end)

@@ -32,9 +32,13 @@ struct ClientOptions: ParsableArguments {
     }
 
     /// First line of the token file; nil without one.
-    private var token: String? {
-        let path = tokenFile ?? ProcessEnvironment.variables()["RON_DHT_TOKEN_FILE"]
-        return path.flatMap { FileContent.text($0) }.map { String($0.prefix { !$0.isNewline }) }
+    private func token() throws(CommandFailure) -> String? {
+        let path = tokenFile ?? ProcessEnvironment.variables()["RON_DHT_TOKEN_FILE"] ?? ""
+        guard !path.isEmpty else { return nil }
+        guard let text = FileContent.text(path) else {
+            throw CommandFailure(code: .usage, message: "the token file \(path) cannot be read")
+        }
+        return String(text.prefix { !$0.isNewline })
     }
 
     /// The answer of a request that must succeed: prints it with --json, and ends the command when it is a refusal.
@@ -49,5 +53,11 @@ struct ClientOptions: ParsableArguments {
     /// Prints a line for people; nothing with --json.
     func say(_ text: String) { if !json { Console.line(text) } }
 
-    var client: HttpClient { HttpClient(address: address, timeoutSeconds: timeout, token: token) }
+    /// Sends a request to the node and returns its answer. Throws when there is none.
+    func send(
+        _ method: String, _ target: String, headers: [String] = [], body: [UInt8] = []
+    ) throws(CommandFailure) -> HttpReply {
+        let client = HttpClient(address: address, timeoutSeconds: timeout, token: try token())
+        return try client.send(method, target, headers: headers, body: body)
+    }
 }

@@ -12,7 +12,7 @@ struct Delete: ParsableCommand {
     @OptionGroup var client: ClientOptions
 
     func run() throws {
-        let reply = try client.client.send("DELETE", "/dht/kv/\(subject.pathSegment)")
+        let reply = try client.send("DELETE", "/dht/kv/\(subject.pathSegment)")
         let report = try client.expect(reply)
         let acks = "\(number(report, "acks")) of \(number(report, "wanted")) nodes"
         client.say("deleted \(report["key"]?.text ?? subject.key) on \(acks)")

@@ -14,7 +14,7 @@ struct Get: ParsableCommand {
 
     func run() throws {
         let query = queryText([("json", client.json ? "1" : nil), walk.parameter])
-        let reply = try client.client.send("GET", "/dht/kv/\(subject.pathSegment)\(query)")
+        let reply = try client.send("GET", "/dht/kv/\(subject.pathSegment)\(query)")
         if client.json || reply.status == 200 { Console.write(reply.body) }
         if reply.status != 200 {
             throw CommandFailure(code: .failed, message: client.json ? "" : reply.complaint)

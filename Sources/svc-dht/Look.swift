@@ -16,7 +16,7 @@ struct Ping: ParsableCommand {
     }
 
     func run() throws {
-        let report = try client.expect(client.client.send("GET", "/dht/ping/\(id)"))
+        let report = try client.expect(client.send("GET", "/dht/ping/\(id)"))
         client.say("\(id) at \(report["endpoint"]?.text ?? "?"): \(number(report, "rtt_ms")) ms")
     }
 }
@@ -32,20 +32,25 @@ struct Table: ParsableCommand {
     @OptionGroup var client: ClientOptions
 
     func run() throws {
-        let table = try client.expect(client.client.send("GET", "/dht/routing"))
+        let table = try client.expect(client.send("GET", "/dht/routing"))
         let k = table["k"]?.integer ?? 1
         client.say("\(table["id"]?.text ?? "?")  \(number(table, "contacts")) contacts, k = \(k)")
         client.say(health(table))
         for bucket in table["buckets"]?.items ?? [] {
             let count = bucket["count"]?.integer ?? 0
-            let filled = max(count > 0 ? 1 : 0, Self.barWidth * count / max(1, k))
-            let bar = padded(String(repeating: "#", count: filled), Self.barWidth)
+            let bar = padded(String(repeating: "#", count: Self.filled(count, of: k)), Self.barWidth)
             let spares = bucket["spares"]?.integer ?? 0
             client.say(
                 "\(leftPadded(number(bucket, "prefix"), 4)) |\(bar)| \(count)"
                     + (spares > 0 ? " + \(spares)" : ""))
             if peers { for peer in bucket["peers"]?.items ?? [] { client.say(line(peer)) } }
         }
+    }
+
+    /// How long a bar is: something for what is there, and no more than the width, whatever the node says.
+    private static func filled(_ count: Int, of k: Int) -> Int {
+        guard count > 0, k > 0 else { return 0 }
+        return max(1, Int(Double(barWidth) * min(1, Double(count) / Double(k))))
     }
 
     /// What a glance at the bars does not show.
@@ -72,7 +77,7 @@ struct Explain: ParsableCommand {
 
     func run() throws {
         let target = "/dht/explain/\(subject.pathSegment)\(queryText([walk.parameter]))"
-        let report = try client.expect(client.client.send("GET", target))
+        let report = try client.expect(client.send("GET", target))
         client.say("\(report["key"]?.text ?? "?"): \(report["outcome"]?.text ?? "?")")
         client.say("\(number(report, "hops")) hops, \(number(report, "elapsed_ms")) ms")
         client.say("   #  hop  at ms     rtt ms     bits  peer              answer")

@@ -27,6 +27,8 @@ struct NodeOptions: ParsableArguments {
     var alpha: String?
     @Option(help: .setting("RON_DHT_BETA"))
     var beta: String?
+    @Option(help: .setting("RON_DHT_RECURSION"))
+    var recursion: String?
     @Option(help: .setting("RON_DHT_DIVERSITY"))
     var diversity: String?
     @Option(help: .setting("RON_DHT_TIMEOUT_MS"))
@@ -80,7 +82,8 @@ struct NodeOptions: ParsableArguments {
             "RON_DHT_EMBED_OVERLAY": embedOverlay, "RON_DHT_ADVERTISE": advertise,
             "RON_DHT_NODE_ID": nodeId, "RON_DHT_NET": net, "RON_DHT_FAST_OPEN": fastOpen, "RON_DHT_K": k,
             "RON_DHT_ALPHA": alpha,
-            "RON_DHT_BETA": beta, "RON_DHT_DIVERSITY": diversity, "RON_DHT_TIMEOUT_MS": timeoutMs,
+            "RON_DHT_BETA": beta, "RON_DHT_RECURSION": recursion,
+            "RON_DHT_DIVERSITY": diversity, "RON_DHT_TIMEOUT_MS": timeoutMs,
             "RON_DHT_DEADLINE_MS": deadlineMs,
             "RON_DHT_REPLICA": replica, "RON_DHT_TTL_SECS": ttlSecs,
             "RON_DHT_REPUBLISH_SECS": republishSecs, "RON_DHT_MAX_VALUE": maxValue,

@@ -16,7 +16,7 @@ struct Provide: ParsableCommand {
     @OptionGroup var client: ClientOptions
 
     func run() throws {
-        let reply = try client.client.send(
+        let reply = try client.send(
             "POST", "/dht/provide", headers: ["Content-Type: application/json"],
             body: provideBody(cid: cid, node: uri, ttlSeconds: ttl))
         let report = try client.expect(reply)
@@ -42,7 +42,7 @@ struct Find: ParsableCommand {
 
     func run() throws {
         let query = queryText([("limit", limit.map { String($0) }), walk.parameter])
-        let reply = try client.client.send("GET", "/dht/find_providers/\(escapedPathSegment(cid))\(query)")
+        let reply = try client.send("GET", "/dht/find_providers/\(escapedPathSegment(cid))\(query)")
         let report = try client.expect(reply)
         let providers = report["providers"]?.items ?? []
         for provider in providers { client.say(provider.text ?? "?") }

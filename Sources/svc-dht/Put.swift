@@ -28,7 +28,7 @@ struct Put: ParsableCommand {
 
     func run() throws {
         let query = queryText([("ttl_secs", ttlSecs.map { String($0) }), walk.parameter])
-        let reply = try client.client.send(
+        let reply = try client.send(
             "PUT", "/dht/kv/\(subject.pathSegment)\(query)", body: readValue())
         if client.json { Console.write(reply.body) }
         guard reply.status == 200 || reply.status == 202, let report = reply.json else {

@@ -101,6 +101,6 @@ struct ServerProbe {
             guard rest.first == "{" || rest.first == " ", isWanted(rest) else { continue }
             sum += rest.split(separator: " ").last.flatMap { Double($0) } ?? 0
         }
-        return UInt64(sum)
+        return UInt64(exactly: sum.rounded()) ?? 0
     }
 }

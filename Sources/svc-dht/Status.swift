@@ -11,8 +11,8 @@ struct Status: ParsableCommand {
     @OptionGroup var client: ClientOptions
 
     func run() throws {
-        let version = try client.client.send("GET", "/version")
-        let readiness = try client.client.send("GET", "/readyz")
+        let version = try client.send("GET", "/version")
+        let readiness = try client.send("GET", "/readyz")
         guard let build = version.json, let report = readiness.json, report["gates"] != nil else {
             throw CommandFailure(
                 code: .unreachable, message: "what answers at \(client.address) is no svc-dht node")

@@ -157,3 +157,29 @@ struct SessionTableTests {
         #expect(!table.holds(slot, generation: generation))
     }
 }
+
+@Suite("The simulator's configuration")
+struct SimConfigTests {
+    @Test("what would end the process is refused before the run")
+    func refused() throws {
+        let changes: [(inout SimConfig) -> Void] = [
+            { $0.nodes.timeoutMs = -1 }, { $0.nodes.republishSeconds = -1 }, { $0.workload.lookups = -1 },
+            { $0.workload.puts = .max }, { $0.workload.measureSeconds = .infinity },
+            { $0.workload.settleSeconds = .nan }, { $0.sessions.idleSeconds = -1 },
+            { $0.sessions.dialAhead = -1 }, { $0.network.jitter = .nan }, { $0.network.p90Ms = 1e9 },
+            { $0.faults.returnSeconds = 1e300 }, { $0.faults.floodVictims = -1 },
+        ]
+        for (number, change) in changes.enumerated() {
+            var config = SimConfig()
+            try config.validate()
+            change(&config)
+            #expect(throws: ConfigProblem.self, "change \(number)") { try config.validate() }
+        }
+    }
+
+    @Test("a distribution wider than any network has an end")
+    func wide() {
+        let model = LatencyModel(floorMs: 10, p10Ms: 10.0001, p90Ms: 10_000, secret: 1)
+        #expect((0..<1000).allSatisfy { model.baseUs($0, $0 + 1) <= 3_600_000_000 })
+    }
+}

@@ -137,6 +137,17 @@ struct SimulationTests {
         #expect(simulation.payloads.inUse <= simulation.queue.count)
     }
 
+    @Test("ends although the publisher died before it was done")
+    func deadPublisher() throws {
+        let config = Self.small {
+            ($0.workload.publish, $0.workload.lookups, $0.workload.puts) = (100_000, 0, 0)
+            ($0.workload.measureSeconds, $0.faults.churnMedianSeconds, $0.checkEvery) = (4, 1, 0)
+        }
+        let published = Simulation(config: config).run()["published"]
+        let count = try #require(Int(published ?? ""))
+        #expect(count < 100_000)
+    }
+
     @Test("breaks no invariant of an honest node among adversaries", arguments: AdversaryKind.allCases)
     func adversaries(kind: AdversaryKind) {
         let report = Simulation(
@@ -168,7 +179,10 @@ struct SimulationTests {
         #expect(report["busy_to_others"] == "0", "seed \(seed)")
         #expect(number("flood_requests") > 15_000)
         let served = number("flood_answers") - number("busy_to_flooders")
-        #expect((1000...2000).contains(served), "seed \(seed): \(served) answered")
+        // 50 a second for 20 s, and what there was to begin with; each may count for its steps as well.
+        let most = 2000.0
+        let least = 1000.0 / Double(1 + config.nodes.recursion)
+        #expect((least...most).contains(served), "seed \(seed): \(served) answered")
         #expect(number("busy_to_flooders") > 64)
         #expect(number("requests_dropped") > 10_000)
     }

@@ -11,19 +11,17 @@ extension AdminAnswers {
         json.field("uptime_secs", Self.seconds(report.uptimeUs))
         json.field("ready", metrics.ready)
         object("calls") {
-            json.field("puts", metrics.puts)
-            json.field("gets", metrics.gets)
-            json.field("found", metrics.found)
-            json.field("provides", metrics.provides)
-            json.field("lookups", metrics.lookups)
-            json.field("timeouts", metrics.timeouts)
+            json.fields([
+                "puts": metrics.puts, "gets": metrics.gets, "found": metrics.found,
+                "provides": metrics.provides, "lookups": metrics.lookups, "timeouts": metrics.timeouts,
+            ])
             json.field("pending", metrics.pendingQueries)
         }
         object("records") {
-            json.field("count", metrics.records)
-            json.field("bytes", metrics.recordBytes)
-            json.field("memory_bytes", metrics.recordMemoryBytes)
-            json.field("memory_max_bytes", metrics.recordMemoryMaxBytes)
+            json.fields([
+                "count": metrics.records, "bytes": metrics.recordBytes,
+                "memory_bytes": metrics.recordMemoryBytes, "memory_max_bytes": metrics.recordMemoryMaxBytes,
+            ])
         }
         object("latency") {
             histogram("get", metrics.getLatency)
@@ -68,10 +66,7 @@ extension AdminAnswers {
         json.field("spares", report.health.spares)
         json.key("deepest")
         if let deepest = report.health.deepest { json.value(deepest) } else { json.null() }
-        json.key("gaps")
-        json.beginArray()
-        for gap in report.health.gaps { json.value(gap) }
-        json.endArray()
+        json.field("gaps", report.health.gaps)
         json.field("oldest_silence_secs", Self.seconds(report.health.oldestSilenceUs))
         json.field("network_size_estimate", report.networkSizeEstimate.rounded())
         json.field("network_entropy_bits", report.networkEntropyBits)
@@ -173,14 +168,8 @@ extension AdminAnswers {
     /// Upper bounds in seconds, and the count in each bucket alone; the last has no bound.
     private func histogram(_ name: String, _ histogram: Histogram) {
         object(name) {
-            json.key("bounds")
-            json.beginArray()
-            for bound in histogram.bounds { json.value(bound) }
-            json.endArray()
-            json.key("counts")
-            json.beginArray()
-            for count in histogram.counts { json.value(count) }
-            json.endArray()
+            json.field("bounds", histogram.bounds)
+            json.field("counts", histogram.counts)
         }
     }
 

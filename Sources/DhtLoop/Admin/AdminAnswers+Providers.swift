@@ -30,10 +30,7 @@ extension AdminAnswers {
                 hint: "there may be providers: try again, or raise RON_DHT_DEADLINE_MS")
         }
         json.field("cid", ContentId.text(exchange.key))
-        json.key("providers")
-        json.beginArray()
-        for provider in report.providers { json.value(provider) }
-        json.endArray()
+        json.field("providers", report.providers)
         write(report.search)
         json.field("complete", report.isComplete)
         send(isCut ? .gatewayTimeout : .ok, exchange)

@@ -29,10 +29,7 @@ final class AdminAnswers {
         json.field("version", build.version)
         json.field("git", build.git)
         json.field("built", build.built)
-        json.key("features")
-        json.beginArray()
-        for feature in build.features { json.value(feature) }
-        json.endArray()
+        json.field("features", build.features)
         send(.ok, exchange)
     }
 
@@ -41,10 +38,7 @@ final class AdminAnswers {
         json.field("service", build.service)
         json.field("ready", report.isReady)
         json.field("degraded", !report.isReady)
-        json.key("missing")
-        json.beginArray()
-        for gate in report.gates where !gate.isOpen { json.value(gate.name) }
-        json.endArray()
+        json.field("missing", report.gates.filter { !$0.isOpen }.map(\.name))
         json.key("gates")
         json.beginObject()
         for gate in report.gates { json.field(gate.name, gate.isOpen) }

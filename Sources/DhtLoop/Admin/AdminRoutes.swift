@@ -20,6 +20,8 @@ final class AdminRoutes: HttpHandler {
     private let answers: AdminAnswers
     /// Set once the port's address is known.
     var access = AdminAccess(isLoopback: false)
+    /// The port closes: who asks now is told so, and nothing is started that nobody would answer.
+    var isStopping = false
 
     init(backend: any AdminBackend, node: (any NodeBackend)?, build: BuildInfo, maxValueBytes: Int) {
         (self.backend, self.node, self.maxValueBytes) = (backend, node, maxValueBytes)
@@ -37,6 +39,7 @@ final class AdminRoutes: HttpHandler {
     }
 
     override func respond(to exchange: HttpExchange, nowUs: UInt64) {
+        if isStopping { return abandon(exchange) }
         switch exchange.match {
         case .noSuchPath: answers.noSuchPath(routes, exchange)
         case .otherMethods(let allow): answers.methodNotAllowed(allow, exchange)

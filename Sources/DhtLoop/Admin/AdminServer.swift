@@ -79,6 +79,8 @@ public final class AdminServer: EventSource {
     /// Answers what still waits with 503, and closes the port.
     public func stop() {
         guard isAttached else { return }
+        // The library ends the process when a request still waits at its end.
+        routes.isStopping = true
         for exchange in http.waiting { routes.abandon(exchange) }
         http.run(nowUs: loop.nowUs)
         loop.detach(self)

@@ -119,9 +119,10 @@ public struct StatsReport: Sendable {
 
     /// A call that ended lately.
     public struct RecentCall: Sendable {
-        /// `put` or `get`.
+        /// A word such as `put`, `get` or `find`.
         public var op: String
         public var key: Key
+        /// A word such as `stored`, `partial`, `found`, `not_found` or `timed_out`.
         public var outcome: String
         public var hops: Int
         public var elapsedUs: UInt64

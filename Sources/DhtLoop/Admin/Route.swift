@@ -1,7 +1,7 @@
 // RO:WHAT  Route: the paths of the admin port, and which one a request means.
-// RO:WHY   A table: a new route is a row here and a case in AdminServer, and 404 and 405 follow by themselves.
+// RO:WHY   A table: a new route is a row here and a case in AdminRoutes, and 404 and 405 follow by themselves.
 // RO:INVARIANTS  a parameter is the last segment of its path and holds no slash.
-// RO:TEST  Tests/DhtLoopTests/Admin/RouteTests.swift
+// RO:TEST  Tests/DhtLoopTests/Admin/AdminServerTests.swift
 
 /// What a route does.
 enum RouteAction: Equatable {

@@ -17,6 +17,7 @@ public struct Config: Sendable {
     /// Extra queries allowed when a peer is slow.
     public let beta: Int
     /// Percent of a bucket and of the table that one network may hold.
+    public let recursion: Int
     public let diversity: Int
     /// Upper bound of one RPC.
     public let timeoutMs: Int
@@ -80,6 +81,7 @@ public struct Config: Sendable {
         k = from.number("RON_DHT_K")
         alpha = from.number("RON_DHT_ALPHA")
         beta = from.number("RON_DHT_BETA")
+        recursion = from.number("RON_DHT_RECURSION")
         diversity = from.number("RON_DHT_DIVERSITY")
         timeoutMs = from.number("RON_DHT_TIMEOUT_MS")
         deadlineMs = from.number("RON_DHT_DEADLINE_MS")
@@ -118,7 +120,8 @@ public struct Config: Sendable {
         guard let text = readFile(path) else {
             throw ConfigError(name: "RON_DHT_CONFIG_FILE", value: path, accepts: "a file that can be read")
         }
-        let known = Set(table.flatMap { [$0.name] + $0.fallbacks }).subtracting(own.map(\.name))
+        let known = Set(table.flatMap { [$0.name] + $0.fallbacks }).subtracting(
+            own.flatMap { [$0.name] + $0.fallbacks })
         return try ConfigFile(text, path: path, known: known)
     }
 
@@ -132,7 +135,7 @@ public struct Config: Sendable {
         if embedded, from.source("RON_DHT_BOOTSTRAP") == .default { return [] }
         let entries = from.list("RON_DHT_BOOTSTRAP")
         guard entries.contains(where: { !$0.contains(":") }) else { return entries }
-        let peers = PeersFile(readFile(from.text("RON_DHT_PEERS_FILE")) ?? "")
+        let peers = try peersFile(from, readFile)
         var endpoints: [String] = []
         for entry in entries {
             guard let endpoint = entry.contains(":") ? entry : peers.endpoint(of: entry) else {
@@ -143,6 +146,20 @@ public struct Config: Sendable {
             endpoints.append(endpoint)
         }
         return endpoints
+    }
+}
+
+extension Config {
+    /// The peers file; empty where none is named.
+    private static func peersFile(
+        _ from: SettingResolver, _ readFile: (String) -> String?
+    ) throws(ConfigError) -> PeersFile {
+        let path = from.text("RON_DHT_PEERS_FILE")
+        guard !path.isEmpty else { return PeersFile("") }
+        guard let text = readFile(path) else {
+            throw ConfigError(name: "RON_DHT_PEERS_FILE", value: path, accepts: "a file that can be read")
+        }
+        return PeersFile(text)
     }
 }
 

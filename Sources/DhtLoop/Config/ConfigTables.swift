@@ -48,6 +48,10 @@ extension Config {
             kind: .integer(least: .number(0), most: .setting("RON_DHT_ALPHA")),
             initial: .number(Tuning.beta), meaning: "Extra queries when a peer is slower than usual"),
         SettingSpec(
+            name: "RON_DHT_RECURSION", flag: "recursion", kind: .within(Tuning.recursionRange),
+            initial: .number(Tuning.recursion),
+            meaning: "Steps that a lookup's first requests may be passed on over sessions that are open"),
+        SettingSpec(
             name: "RON_DHT_DIVERSITY", flag: "diversity", kind: .within(Tuning.diversityRange),
             initial: .number(Tuning.diversity),
             meaning: "Percent of a bucket and of the table that one /24 or /48 may hold; 100: any"),

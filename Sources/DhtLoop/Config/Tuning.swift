@@ -14,6 +14,8 @@ public enum Tuning {
     static let alphaMax = 16
     static let beta = 1
     /// Percent. Five of a bucket of twenty: who rents one network is a minority wherever a lookup goes.
+    static let recursion = 2
+    static let recursionRange = 0...Int(Limits.recursion)
     static let diversity = 25
     static let diversityRange = 0...100
     static let timeoutMs = 2000

@@ -21,7 +21,12 @@ extension DhtNode {
     /// Whether a request is to be answered. One that is not has been dealt with.
     mutating func isAdmitted(_ request: EnvelopeView, _ link: Link, _ nowUs: UInt64) -> Bool {
         var cost: UInt64 = 1
-        if case .putMany = request.message { cost = UInt64(max(1, decoder.records.count)) }
+        switch request.message {
+        case .putMany: cost = UInt64(max(1, decoder.records.count))
+        // Each step makes another node work.
+        case .findNode(_, let recursion), .get(_, _, let recursion): cost += UInt64(recursion)
+        default: break
+        }
         switch admission.admit(link, src: request.src, cost: cost, nowUs: nowUs) {
         case .admitted: return true
         case .busy(let retryMs): sayBusy(request, retryMs, link)

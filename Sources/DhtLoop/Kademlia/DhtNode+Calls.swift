@@ -95,17 +95,16 @@ extension DhtNode {
             case .findProviders: .findProviders
             case .put, .provide, .ping, .lookAround, .region: .findNode
             }
-        guard let start = beginRequest(op, to: peer.contact, .lookup(call.id), nowUs) else { return false }
+        let recursion = recursion(of: call, at: peer)
+        guard
+            let start = beginRequest(op, to: peer.contact, .lookup(call.id), recursion: recursion, nowUs)
+        else { return false }
         switch op {
-        case .get:
-            if call.quorum == 1 {
-                outbox.bytes.appendGet(key: call.lookup.target)
-            } else {
-                outbox.bytes.appendGetWithNodes(key: call.lookup.target)
-            }
+        case .get where call.quorum > 1: outbox.bytes.appendGetWithNodes(key: call.lookup.target)
+        case .get: outbox.bytes.appendGet(key: call.lookup.target, recursion: recursion)
         case .findProviders:
             outbox.bytes.appendFindProviders(cid: call.lookup.target, limit: call.limit)
-        default: outbox.bytes.appendFindNode(target: call.lookup.target)
+        default: outbox.bytes.appendFindNode(target: call.lookup.target, recursion: recursion)
         }
         outbox.send(to: peer.contact.endpoint, from: start)
         if call.isExplained { call.traceAsked(peer, nowUs) }
@@ -143,7 +142,14 @@ extension DhtNode {
     mutating func tookContacts(
         _ call: Call, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc, _ nowUs: UInt64
     ) {
-        guard call.lookup.answered(rpc.dst) != nil else { return }
+        guard call.lookup.answered(rpc.dst, isMoreToCome: rpcs[rpc.id] != nil) != nil else { return }
+        tookNames(call, in: payload, from: rpc, steps: 1, nowUs)
+    }
+
+    /// Those whom a peer named, itself or by handing on what others told it, join the walk.
+    mutating func tookNames(
+        _ call: Call, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc, steps: UInt8, _ nowUs: UInt64
+    ) {
         for index in decoder.contacts.indices {
             let contact = decoder.contacts[index]
             guard let endpoint = endpoints.intern(contact.at.bytes(in: payload)), endpoint != .none else {
@@ -151,7 +157,7 @@ extension DhtNode {
                 continue
             }
             let named = Contact(id: contact.id, endpoint: endpoint)
-            call.lookup.add(named, rttUs: knownRttUs(of: contact.id), from: rpc.dst)
+            call.lookup.add(named, rttUs: knownRttUs(of: contact.id), from: rpc.dst, steps: steps)
             if table.hasRoom(for: contact.id) { hear(named, nowUs) }
         }
     }

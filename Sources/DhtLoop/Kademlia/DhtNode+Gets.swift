@@ -51,7 +51,7 @@ extension DhtNode {
             isTombstone: record.isTombstone)
         call.holders.append((rpc.contact, version))
         if call.best.map({ version.wins(over: $0) }) ?? true { call.best = version }
-        let hop = call.lookup.hop(of: rpc.dst)
+        let hop = call.lookup.hop(of: rpc.dst) + Int(rpc.furtherAnswers)
         tookContacts(call, in: payload, from: rpc, nowUs)
         guard call.holders.count < call.quorum else {
             return finishGet(call, isComplete: true, hops: hop, nowUs)

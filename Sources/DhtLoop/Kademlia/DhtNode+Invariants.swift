@@ -28,11 +28,11 @@ extension DhtNode {
     private var brokenCalls: String? {
         var asked: [CallID: Int] = [:]
         var storing: [CallID: Int] = [:]
-        for rpc in rpcs.pending where !rpc.isLate {
+        for rpc in rpcs.pending where !rpc.isLate && rpc.patience != .furtherLate {
             switch rpc.purpose {
             case .lookup(let call): asked[call, default: 0] += 1
             case .store(let call, _): storing[call, default: 0] += 1
-            case .verify, .probe, .gift, .copies, .anyone: break
+            case .verify, .probe, .gift, .copies, .recursion, .anyone: break
             }
         }
         var looksAround = 0
@@ -45,6 +45,8 @@ extension DhtNode {
             }
             if call.storesInFlight != storing[call.id, default: 0] { return "a put waits for no request" }
         }
+        let onBehalf = rpcs.pending.count { if case .recursion = $0.purpose { true } else { false } }
+        if onBehalf != recursions.count { return "a recursion waits for no request" }
         return looksAround == upkeep.looksAround ? nil : "looks around are miscounted"
     }
 
@@ -85,7 +87,9 @@ extension RoutingTable {
 extension Lookup {
     /// As `DhtNode.brokenInvariant`.
     var brokenInvariant: String? {
-        if inFlight != peers.count(where: { $0.progress == .asked || $0.progress == .overdue }) {
+        if inFlight
+            != peers.count(where: { $0.progress == .asked || $0.progress == .overdue || $0.isTelling })
+        {
             return "inFlight is miscounted"
         }
         let isSorted = zip(peers, peers.dropFirst()).allSatisfy { $0.distance < $1.distance }

@@ -9,10 +9,11 @@ extension DhtNode {
     ///
     /// - Returns: where the payload begins in the outbox, or nil when too many requests are pending.
     mutating func beginRequest(
-        _ op: RpcOp, to contact: Contact, _ purpose: RpcPurpose, _ nowUs: UInt64
+        _ op: RpcOp, to contact: Contact, _ purpose: RpcPurpose, recursion: UInt8 = 0, _ nowUs: UInt64
     ) -> Int? {
         var rpc = PendingRpc(
             id: 0, dst: contact.id, endpoint: contact.endpoint, sentUs: nowUs, op: op, purpose: purpose)
+        rpc.recursion = recursion
         let peer = table.state(of: contact.id)?.rtt ?? RttEstimator()
         rpc.isFirst = !peer.isMeasured
         rpc.timeoutUs = UInt32(
@@ -61,8 +62,10 @@ extension DhtNode {
             return stats.reject(.strayReply)
         }
         if case .unreachable = reply.message { return end(rpc, .unreachable, nowUs) }
+        if rpc.isFurther { return takeFurther(reply, in: payload, rpc, nowUs) }
         if rpc.purpose == .anyone { return someoneAnswered(reply, in: payload, rpc, nowUs) }
-        close(rpc)
+        if case .recursion = rpc.purpose { handBack(reply, in: payload, for: rpc) }
+        if isFollowed(reply, rpc) { expectFurther(of: rpc, nowUs) } else { close(rpc) }
         countEnd(of: rpc, Self.code(of: reply.message, isLate: rpc.isLate), nowUs)
         if rpc.isFirst { strangers.observe(nowUs - rpc.sentUs) }
         meet(rpc.contact, rttUs: nowUs - rpc.sentUs, nowUs)
@@ -74,7 +77,7 @@ extension DhtNode {
             if let call = calls[id] { storeAnswered(call, reply, in: payload, from: rpc, nowUs) }
         case .copies:
             if !rpc.isLate { copiesAnswered(reply.message, from: rpc, nowUs) }
-        case .verify, .probe, .gift, .anyone:
+        case .verify, .probe, .gift, .recursion, .anyone:
             break
         }
     }
@@ -140,6 +143,7 @@ extension DhtNode {
         for id in rpcs.ids(to: endpoint) {
             if let rpc = rpcs[id] { end(rpc, .closed, nowUs) }
         }
+        upkeep.warm.remove(endpoint)
         if isRemote { lookAfter(endpoint, nowUs) }
     }
 
@@ -156,11 +160,16 @@ extension DhtNode {
             timedOut(rpc, nowUs)
         case .late:
             giveUp(rpc)
+        case .further:
+            tellIsStuck(rpc, nowUs)
+        case .furtherLate:
+            endRecursion(of: rpc)
+            close(rpc)
         }
     }
 
     /// Arms the timer of a request anew, its last one having fired.
-    private mutating func wait(_ rpc: PendingRpc, _ patience: PendingRpc.Patience, untilUs: UInt64) {
+    mutating func wait(_ rpc: PendingRpc, _ patience: PendingRpc.Patience, untilUs: UInt64) {
         rpcs[rpc.id]?.patience = patience
         rpcs[rpc.id]?.timer = wheel.schedule(
             atUs: untilUs, token: TimerToken(.rpc, slot: RpcTable.slot(of: rpc.id)).packed)
@@ -187,6 +196,7 @@ extension DhtNode {
 
     /// A request that has certainly failed.
     private mutating func end(_ rpc: PendingRpc, _ code: RpcCode, _ nowUs: UInt64) {
+        if rpc.isFurther { return endFurther(rpc, nowUs) }
         giveUp(rpc)
         countEnd(of: rpc, code, nowUs)
         guard !rpc.isLate else { return }
@@ -235,7 +245,7 @@ extension DhtNode {
             if let call = calls[id] { lookupStep(call, overdue: rpc, nowUs) }
         case .store(let id, _):
             if let call = calls[id] { storeOverdue(call, nowUs) }
-        case .verify, .probe, .gift, .copies, .anyone:
+        case .verify, .probe, .gift, .copies, .recursion, .anyone:
             break
         }
     }
@@ -248,13 +258,16 @@ extension DhtNode {
             if let call = calls[id] { storeLost(call, rpc, code, nowUs) }
         case .copies:
             copiesLost(rpc, nowUs)
+        case .recursion:
+            handBackNothing(for: rpc)
         case .verify, .probe, .gift, .anyone:
             break
         }
     }
 
-    private mutating func close(_ rpc: PendingRpc) {
+    mutating func close(_ rpc: PendingRpc) {
         wheel.cancel(rpc.timer)
+        if case .recursion = rpc.purpose { handBackNothing(for: rpc) }
         rpcs.close(rpc.id)
     }
 }

@@ -16,11 +16,14 @@ extension DhtNode {
         case .ping:
             outbox.bytes.appendPong()
             stats.count(.ping, .served)
-        case .findNode(let target):
-            appendNodes(closestTo: target, asker: request.src, nowUs)
+        case .findNode(let target, let recursion):
+            appendNodes(
+                closestTo: target, asker: request.src, mayPassOn: recursion > 0 && isFar(target),
+                nowUs)
             stats.count(.findNode, .served)
-        case .get(let key, let wantsNodes):
-            appendFoundOrNodes(key, wantsNodes: wantsNodes, asker: request.src, nowUs)
+        case .get(let key, let wantsNodes, let recursion):
+            appendFoundOrNodes(
+                key, wantsNodes: wantsNodes, asker: request.src, mayPassOn: recursion > 0, nowUs)
             stats.count(.get, .served)
         case .put(let record):
             appendStored(record, in: payload, nowUs)
@@ -41,13 +44,17 @@ extension DhtNode {
             return outbox.bytes.truncate(to: start)
         }
         outbox.reply(over: link, from: start)
+        if let next = onward { passOn(request, to: next, link, nowUs) }
     }
 
     /// `Nodes` with the K closest to `target`. For the own id the node itself comes first.
-    private mutating func appendNodes(closestTo target: NodeID, asker: NodeID, _ nowUs: UInt64) {
+    private mutating func appendNodes(
+        closestTo target: NodeID, asker: NodeID, mayPassOn: Bool, _ nowUs: UInt64
+    ) {
         let others = findNearest(target, asker: asker, nowUs)
+        if mayPassOn { onward = nextStep(to: target, asker: asker, nowUs) }
         let isSelf = target == config.id
-        outbox.bytes.beginNodes(count: others + (isSelf ? 1 : 0))
+        outbox.bytes.beginNodes(count: others + (isSelf ? 1 : 0), isMoreToCome: onward != nil)
         if isSelf { outbox.bytes.appendContact(config.id, at: endpoints.encoded(upkeep.advertised)) }
         appendNearest(except: asker)
     }
@@ -70,10 +77,10 @@ extension DhtNode {
     }
 
     private mutating func appendFoundOrNodes(
-        _ key: Key, wantsNodes: Bool, asker: NodeID, _ nowUs: UInt64
+        _ key: Key, wantsNodes: Bool, asker: NodeID, mayPassOn: Bool, _ nowUs: UInt64
     ) {
         guard let record = store.find(key, nowUs: nowUs) else {
-            return appendNodes(closestTo: key, asker: asker, nowUs)
+            return appendNodes(closestTo: key, asker: asker, mayPassOn: mayPassOn, nowUs)
         }
         let contacts = wantsNodes ? findNearest(key, asker: asker, nowUs) : 0
         outbox.bytes.beginFound(

@@ -55,7 +55,9 @@ extension DhtNode {
     private mutating func keepWarm(_ nowUs: UInt64) {
         guard config.warmPerBucket > 0, nowUs >= upkeep.nextWarmUs else { return }
         upkeep.nextWarmUs = nowUs + Upkeep.warmUs
-        outbox.warm(table.soonest(perBucket: config.warmPerBucket))
+        let wanted = table.soonest(perBucket: config.warmPerBucket)
+        upkeep.warm = Set(wanted)
+        outbox.warm(wanted)
     }
 
     /// A contact was found dead, or is doubted.

@@ -39,6 +39,8 @@ struct Upkeep {
     var tendTimer = TimerID.none
     var tendDueUs: UInt64 = 0
     var nextWarmUs: UInt64 = 0
+    /// Where sessions are kept open, as far as is known.
+    var warm: Set<EndpointID> = []
     var lifetimes = Lifetimes()
     /// Silence after which others are told of farther contacts instead.
     var doubtfulUs: UInt64 = 3600 * 1_000_000

@@ -40,6 +40,9 @@ public struct DhtNode: ~Copyable {
     var busyPeers = BusyPeers()
     var replication = Replication()
     var courier = Courier()
+    var recursions = RecursionTable()
+    /// Who is asked next on behalf of whoever is being answered.
+    var onward: Contact?
     var publications: Publications
     var republishing = Republishing()
     /// Round trips of first requests to a peer: what is to be expected of one that was never measured.

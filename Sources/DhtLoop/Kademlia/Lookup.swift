@@ -4,7 +4,7 @@
 //          S/Kademlia, 4.4: on disjoint paths a liar spoils only the path that it is on; and who named nobody
 //          that is there is believed last.
 // RO:INVARIANTS  peers are sorted by distance, without duplicates, at most `capacity` a path; a path's
-//                inFlight counts its `asked` and `overdue` ones.
+//                inFlight counts its `asked` and `overdue` ones, and those who have more to tell.
 // RO:TEST  Tests/DhtLoopTests/Kademlia/LookupTests.swift
 
 /// A walk towards `target`. Reused from call to call.
@@ -52,6 +52,8 @@ public struct Lookup: Sendable {
         public var hop: UInt8
         /// The path it belongs to.
         public var path: UInt8
+        /// It answered, and will hand on what others tell it: until then it holds a slot.
+        fileprivate(set) var isTelling = false
         /// Who named it, in `referrers`.
         fileprivate var referrer: UInt8
     }
@@ -116,10 +118,14 @@ public struct Lookup: Sendable {
         if insert(contact, rttUs: rttUs, hop: 1, path: turn, referrer: 0) { turn = (turn + 1) % paths.count }
     }
 
-    /// Takes in a contact that `referrer`, who is in the walk, has named.
-    public mutating func add(_ contact: Contact, rttUs: UInt32 = .max, from referrer: NodeID) {
+    /// Takes in a contact that `referrer`, who is in the walk, has named: itself, or by handing on what others told
+    /// it, `steps` referrals away.
+    public mutating func add(
+        _ contact: Contact, rttUs: UInt32 = .max, from referrer: NodeID, steps: UInt8 = 1
+    ) {
         guard let index = index(of: referrer) else { return }
-        let (hop, path) = (min(peers[index].hop, 254) + 1, Int(peers[index].path))
+        let hop = UInt8(min(Int(peers[index].hop) + Int(steps), 255))
+        let path = Int(peers[index].path)
         _ = insert(contact, rttUs: rttUs, hop: hop, path: path, referrer: place(ofReferrer: referrer))
     }
 
@@ -232,18 +238,28 @@ public struct Lookup: Sendable {
             case .answered:
                 answered += 1
                 if answered >= pathWidth { return true }
+                if peer.isTelling { isAnyOpen = true }
             case .silent, .failed: break
             }
         }
         return !isAnyOpen
     }
 
-    /// A peer answered. Returns its hop, or nil when it was not waited for.
-    public mutating func answered(_ id: NodeID) -> UInt8? {
+    /// A peer answered, and perhaps has more to tell later. Returns its hop, or nil when it was not waited for.
+    public mutating func answered(_ id: NodeID, isMoreToCome: Bool = false) -> UInt8? {
         guard let index = index(of: id), leave(index, as: .answered) else { return nil }
+        if isMoreToCome {
+            peers[index].isTelling = true
+            paths[Int(peers[index].path)].inFlight += 1
+        }
         answers += 1
         hops = max(hops, Int(peers[index].hop))
         return peers[index].hop
+    }
+
+    /// A peer has told all, or takes too long over it.
+    mutating func hasTold(_ id: NodeID) {
+        if let index = index(of: id) { releaseSlot(of: index) }
     }
 
     /// How far a peer has come; nil for one that is not in the walk.
@@ -297,6 +313,9 @@ public struct Lookup: Sendable {
         case .overdue:
             paths[path].inFlight -= 1
             paths[path].overdue -= 1
+        case .answered where peers[index].isTelling:
+            paths[path].inFlight -= 1
+            peers[index].isTelling = false
         case .fresh, .silent, .answered, .failed: break
         }
     }

@@ -20,7 +20,9 @@ public struct NodeConfig: Sendable {
     public static let maxPaths = 8
     /// Contacts of each bucket to which sessions are kept open, so that a lookup's first requests meet no cold
     /// one: 0...k; 0: none are.
-    public var warmPerBucket = 3
+    public var warmPerBucket = 8
+    /// Steps that a lookup's first requests may be passed on by those who have sessions open: 0...`Limits.recursion`.
+    public var recursion: UInt8 = 2
     /// Share of a bucket and of the table that contacts of one network may hold, once others could fill their
     /// places: 0...1; 1: any.
     public var diversityShare = 0.25

@@ -148,6 +148,9 @@ public struct NodeStats: Sendable {
     public var provides: UInt64 = 0
     /// Requests sent beyond alpha, past a peer that is overdue.
     public var hedges: UInt64 = 0
+    /// Requests asked on behalf of others, and answers to them that were handed back.
+    public var passedOn: UInt64 = 0
+    public var handedBack = Tally<RpcOp>()
     /// Older versions replaced by a read.
     public var repairs: UInt64 = 0
     /// Copies sent because a neighbour came or went.

@@ -18,6 +18,8 @@ enum RpcPurpose: Equatable {
     case gift
     /// Records for a node that should hold them.
     case copies
+    /// On behalf of another node; which one, the recursion of that slot says.
+    case recursion(UInt16)
     /// To whoever hears it at a bootstrap overlay.
     case anyone
 
@@ -25,7 +27,7 @@ enum RpcPurpose: Equatable {
     var isPartOfCall: Bool {
         switch self {
         case .lookup, .store: true
-        case .verify, .probe, .gift, .copies, .anyone: false
+        case .verify, .probe, .gift, .copies, .recursion, .anyone: false
         }
     }
 }
@@ -42,6 +44,10 @@ struct PendingRpc {
         case overdue
         /// The end of all waiting: the time-out has passed, and an answer still counts.
         case late
+        /// It is answered, and a further answer should be there by now, with what others told the peer.
+        case further
+        /// The end of all waiting for a further answer.
+        case furtherLate
     }
 
     var id: UInt64
@@ -60,10 +66,15 @@ struct PendingRpc {
     var timeoutUs: UInt32 = 0
     /// Someone answered a request to anyone.
     var isAnswered = false
+    /// Steps that it may be passed on; so many further answers may follow the first.
+    var recursion: UInt8 = 0
+    /// Further answers taken.
+    var furtherAnswers: UInt8 = 0
 
     /// Whom it asks, and where.
     var contact: Contact { Contact(id: dst, endpoint: endpoint) }
     var isLate: Bool { patience == .late }
+    var isFurther: Bool { patience == .further || patience == .furtherLate }
 }
 
 /// Pending requests.

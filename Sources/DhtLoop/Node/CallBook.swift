@@ -1,7 +1,7 @@
 // RO:WHAT  CallBook: the calls that run, and those that ended lately.
 // RO:WHY   A stopping node waits for the first; people look at the second.
 // RO:INVARIANTS  at most `kept` ended calls are remembered.
-// RO:TEST  Tests/DhtLoopTests/Node/CallBookTests.swift
+// RO:TEST  Tests/DhtLoopTests/Node/DrainTests.swift
 
 /// A value that waits for the check before it.
 struct PendingWrite: Equatable {

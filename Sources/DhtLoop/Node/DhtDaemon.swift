@@ -2,7 +2,7 @@
 // RO:WHY   The one place where the parts are put together; each part knows only its neighbours.
 // RO:INTERACTS  Config in, exit code out.
 // RO:CONFIG  Config
-// RO:TEST  Tests/DhtLoopTests/Integration/LifecycleTests.swift
+// RO:TEST  scripts/lifecycle_dht.sh
 
 import Glibc
 import Logging
@@ -215,6 +215,7 @@ extension NodeConfig {
         self.init(id: config.nodeID ?? .random(using: &generator))
         net = config.network
         (k, alpha, beta, replica) = (config.k, config.alpha, config.beta, config.replica)
+        recursion = UInt8(config.recursion)
         diversityShare = Double(config.diversity) / 100
         timeoutUs = UInt64(config.timeoutMs) * 1000
         deadlineUs = UInt64(config.deadlineMs) * 1000

@@ -1,4 +1,4 @@
-// RO:WHAT  The calls of the admin port: put, get, delete, provide, find, explain.
+// RO:WHAT  The calls of the admin port: put, get, delete, provide, find, explain, ping.
 // RO:WHY   A ticket says whom to answer; the book says what was asked, so that the answer has the right shape.
 // RO:INVARIANTS  each started call is completed once, by the call's own deadline at the latest.
 // RO:INTERACTS  AdminServer asks, NodeHost does.
@@ -12,12 +12,12 @@ extension NodeService {
         if let expected = request.ifMatch {
             return check(request.key, .compareAndPut(expected, write), ticket)
         }
-        start(.put, request.key, ticket) { putNow(request.key, write, ticket) }
+        start(.put, request.key, ticket) { putNow(request.key, write, over: nil, ticket) }
     }
 
     func startDelete(_ key: Key, ifMatch: UInt64?, ticket: AdminTicket, nowUs: UInt64) {
         if let ifMatch { return check(key, .compareAndDelete(ifMatch), ticket) }
-        start(.delete, key, ticket) { deleteNow(key, ticket) }
+        start(.delete, key, ticket) { deleteNow(key, over: nil, ticket) }
     }
 
     func startGet(_ key: Key, paths: Int?, ticket: AdminTicket, nowUs: UInt64) {
@@ -73,14 +73,22 @@ extension NodeService {
         admin?.complete(ticket, outcome, nowUs: loop.nowUs)
     }
 
-    private func putNow(_ key: Key, _ write: PendingWrite, _ ticket: AdminTicket) -> Bool {
+    private func putNow(
+        _ key: Key, _ write: PendingWrite, over known: UInt64?, _ ticket: AdminTicket
+    ) -> Bool {
         host.put(
-            key, value: write.value, seq: Clock.realtimeUs(), ttlSeconds: write.ttlSeconds,
+            key, value: write.value, seq: Self.version(over: known), ttlSeconds: write.ttlSeconds,
             paths: write.paths, ticket: ticket.rawValue)
     }
 
-    private func deleteNow(_ key: Key, _ ticket: AdminTicket) -> Bool {
-        host.delete(key, seq: Clock.realtimeUs(), ticket: ticket.rawValue)
+    private func deleteNow(_ key: Key, over known: UInt64?, _ ticket: AdminTicket) -> Bool {
+        host.delete(key, seq: Self.version(over: known), ticket: ticket.rawValue)
+    }
+
+    /// The present as a version; one more than the `known` one where its writer's clock is ahead of ours.
+    static func version(over known: UInt64?) -> UInt64 {
+        guard let known, known < .max else { return Clock.realtimeUs() }
+        return max(Clock.realtimeUs(), known + 1)
     }
 
     // MARK: - If-Match
@@ -102,9 +110,9 @@ extension NodeService {
             return complete(ticket, .conflict(currentSeq: current))
         }
         if case .compareAndPut(_, let write) = call.kind {
-            enter(.put, call.key, ticket) { putNow(call.key, write, ticket) }
+            enter(.put, call.key, ticket) { putNow(call.key, write, over: expected, ticket) }
         } else {
-            enter(.delete, call.key, ticket) { deleteNow(call.key, ticket) }
+            enter(.delete, call.key, ticket) { deleteNow(call.key, over: expected, ticket) }
         }
     }
 
@@ -128,9 +136,7 @@ extension NodeService {
     }
 
     private func putEnded(_ call: CallBook.Call, _ ticket: AdminTicket, _ result: PutResult) {
-        end(
-            ticket, outcome: result.acks < result.wanted ? "partial" : "stored", hops: result.hops,
-            elapsedUs: result.elapsedUs)
+        end(ticket, outcome: result.outcomeLabel, hops: result.hops, elapsedUs: result.elapsedUs)
         let failures = result.failed.map { PutReport.Failure(peer: $0.peer, cause: $0.cause.rawValue) }
         if call.kind == .provide {
             let report = ProvideReport(
@@ -193,8 +199,7 @@ extension NodeService {
     }
 
     private func providersEnded(_ ticket: AdminTicket, _ result: ProvidersResult) {
-        let outcome = result.providers.isEmpty ? "not_found" : "found"
-        end(ticket, outcome: outcome, hops: result.hops, elapsedUs: result.elapsedUs)
+        end(ticket, outcome: result.outcomeLabel, hops: result.hops, elapsedUs: result.elapsedUs)
         let report = ProvidersReport(
             providers: result.providers.map { String(decoding: $0.node, as: UTF8.self) },
             isComplete: result.isComplete,
@@ -203,8 +208,23 @@ extension NodeService {
     }
 }
 
+// The words for them in JSON.
+
+extension PutResult {
+    fileprivate var outcomeLabel: String {
+        if acks == 0 { return "failed" }
+        return acks < wanted ? "partial" : "stored"
+    }
+}
+
+extension ProvidersResult {
+    fileprivate var outcomeLabel: String {
+        if !providers.isEmpty { return "found" }
+        return isComplete ? "not_found" : "timed_out"
+    }
+}
+
 extension GetResult.Outcome {
-    /// The word for it in JSON.
     fileprivate var label: String {
         switch self {
         case .found: "found"

@@ -3,7 +3,7 @@
 //          The protocol is a datagram of text; libsystemd would be a dependency for one sendto.
 // RO:INVARIANTS  without NOTIFY_SOCKET nothing is sent and no timer is armed.
 // RO:CONFIG  NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID
-// RO:TEST  Tests/DhtLoopTests/Node/ServiceManagerTests.swift
+// RO:TEST  Tests/DhtLoopTests/Node/DrainTests.swift
 
 import CEpoll
 import Glibc

@@ -146,7 +146,7 @@ extension EnvelopeDecoder {
     private mutating func decodeMessage(_ reader: inout CborReader) throws(WireError) -> MessageView {
         guard try reader.mapHead() == 1 else { throw .malformed }
         let name = try reader.text()
-        if reader.spells(name, "FindNode") { return .findNode(target: try onlyKey(&reader, "target")) }
+        if reader.spells(name, "FindNode") { return try decodeFindNode(&reader) }
         if reader.spells(name, "Get") { return try decodeGet(&reader) }
         if reader.spells(name, "Nodes") { return try decodeNodes(&reader) }
         if reader.spells(name, "Found") { return try decodeFound(&reader) }
@@ -196,8 +196,31 @@ extension EnvelopeDecoder {
         return id
     }
 
+    private func decodeFindNode(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var target: NodeID?
+        var recursion: UInt8 = 0
+        for _ in 0..<(try reader.mapHead()) {
+            let name = try reader.text()
+            if reader.spells(name, "target") {
+                target = try reader.nodeID()
+            } else if reader.spells(name, "recurse") {
+                recursion = try decodeRecursion(&reader)
+            } else {
+                try reader.skip()
+            }
+        }
+        guard let target else { throw .missingField }
+        return .findNode(target: target, recursion: recursion)
+    }
+
+    /// More steps than may be asked for are as many as may be.
+    private func decodeRecursion(_ reader: inout CborReader) throws(WireError) -> UInt8 {
+        UInt8(min(try reader.uint(), UInt64(Limits.recursion)))
+    }
+
     private func decodeGet(_ reader: inout CborReader) throws(WireError) -> MessageView {
         var key: Key?
+        var recursion: UInt8 = 0
         var wantsNodes = false
         for _ in 0..<(try reader.mapHead()) {
             let name = try reader.text()
@@ -205,26 +228,32 @@ extension EnvelopeDecoder {
                 key = try reader.nodeID()
             } else if reader.spells(name, "nodes") {
                 wantsNodes = try reader.bool()
+            } else if reader.spells(name, "recurse") {
+                recursion = try decodeRecursion(&reader)
             } else {
                 try reader.skip()
             }
         }
         guard let key else { throw .missingField }
-        return .get(key: key, wantsNodes: wantsNodes)
+        return .get(key: key, wantsNodes: wantsNodes, recursion: recursion)
     }
 
     private mutating func decodeNodes(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var isMoreToCome = false
         var seen = false
         for _ in 0..<(try reader.mapHead()) {
-            if reader.spells(try reader.text(), "nodes") {
+            let name = try reader.text()
+            if reader.spells(name, "nodes") {
                 try decodeContacts(&reader)
                 seen = true
+            } else if reader.spells(name, "more") {
+                isMoreToCome = try reader.bool()
             } else {
                 try reader.skip()
             }
         }
         guard seen else { throw .missingField }
-        return .nodes
+        return .nodes(isMoreToCome: isMoreToCome)
     }
 
     private mutating func decodeContacts(_ reader: inout CborReader) throws(WireError) {

@@ -49,9 +49,15 @@ extension ByteBuffer {
 
     public mutating func appendPong() { appendEmptyMessage("Pong") }
 
-    public mutating func appendFindNode(target: NodeID) { appendKeyMessage("FindNode", "target", target) }
+    /// A `FindNode` that may be passed on for `recursion` steps, 0...`Limits.recursion`.
+    public mutating func appendFindNode(target: NodeID, recursion: UInt8 = 0) {
+        appendKeyMessage("FindNode", "target", target, recursion)
+    }
 
-    public mutating func appendGet(key: Key) { appendKeyMessage("Get", "key", key) }
+    /// A `Get` that may be passed on for `recursion` steps, 0...`Limits.recursion`.
+    public mutating func appendGet(key: Key, recursion: UInt8 = 0) {
+        appendKeyMessage("Get", "key", key, recursion)
+    }
 
     /// A `Get` that wants the contacts closest to the key even with a record.
     public mutating func appendGetWithNodes(key: Key) {
@@ -65,9 +71,15 @@ extension ByteBuffer {
     /// A switch's word that it has no session for `node`.
     public mutating func appendUnreachable(node: NodeID) { appendKeyMessage("Unreachable", "node", node) }
 
-    /// `Nodes` up to its list: `count` contacts must follow, each by `appendContact`.
-    public mutating func beginNodes(count: Int) {
-        beginMessage("Nodes", fields: 1)
+    /// `Nodes` up to its list: `count` contacts must follow, each by `appendContact`. With `isMoreToCome` it says that
+    /// another answer to the same request follows.
+    @inline(__always)
+    public mutating func beginNodes(count: Int, isMoreToCome: Bool = false) {
+        beginMessage("Nodes", fields: isMoreToCome ? 2 : 1)
+        if isMoreToCome {
+            appendText("more")
+            appendBool(true)
+        }
         appendText("nodes")
         appendArrayHead(count)
     }
@@ -87,6 +99,13 @@ extension ByteBuffer {
             end.copyMemory(from: source, byteCount: at.count)
         }
         commit(ContactHead.byteCount + NodeID.byteCount + at.count)
+    }
+
+    /// One contact as another message named it.
+    public mutating func appendContact(_ id: NodeID, atText at: UnsafeRawBufferPointer) {
+        appendArrayHead(2)
+        appendID(id)
+        appendText(at)
     }
 
     /// `Found` up to its list of contacts: `contacts` of them must follow.
@@ -246,9 +265,14 @@ extension ByteBuffer {
 
     private mutating func appendEmptyMessage(_ name: StaticString) { beginMessage(name, fields: 0) }
 
-    private mutating func appendKeyMessage(_ name: StaticString, _ field: StaticString, _ id: NodeID) {
-        beginMessage(name, fields: 1)
+    private mutating func appendKeyMessage(
+        _ name: StaticString, _ field: StaticString, _ id: NodeID, _ recursion: UInt8 = 0
+    ) {
+        beginMessage(name, fields: recursion > 0 ? 2 : 1)
         appendText(field)
         appendID(id)
+        guard recursion > 0 else { return }
+        appendText("recurse")
+        appendUInt(UInt64(recursion))
     }
 }

@@ -11,6 +11,8 @@ public enum Limits {
     public static let contactsPerMessage = 64
     /// Records in one `PutMany`, and so refusals in its reply.
     public static let recordsPerMessage = 64
+    /// Steps that a request may be passed on (docs/PROTOCOL.md, "Recursion").
+    public static let recursion: UInt8 = 3
     /// Nesting of unknown CBOR that the decoder follows to skip it.
     public static let cborDepth = 16
     /// Largest value of a record: a frame less the envelope, the record's head and 64 contacts of 300 bytes.

@@ -40,10 +40,12 @@ public struct RefusalView: Equatable, Sendable {
 public enum MessageView: Equatable, Sendable {
     case ping
     case pong
-    case findNode(target: NodeID)
-    case nodes
+    /// `recursion`: steps that it may be passed on, 0...`Limits.recursion`.
+    case findNode(target: NodeID, recursion: UInt8)
+    /// `isMoreToCome`: another answer to the same request follows.
+    case nodes(isMoreToCome: Bool)
     /// `wantsNodes`: with a record, the contacts closest to the key are asked for too.
-    case get(key: Key, wantsNodes: Bool)
+    case get(key: Key, wantsNodes: Bool, recursion: UInt8)
     case found(RecordView)
     case put(RecordView)
     /// `seq`: with the code "stale", the version that is there; else 0.

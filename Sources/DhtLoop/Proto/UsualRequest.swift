@@ -22,11 +22,11 @@ enum UsualRequest {
             else {
                 return nil
             }
-            return .findNode(target: NodeID(loading: base + findNodeBytes))
+            return .findNode(target: NodeID(loading: base + findNodeBytes), recursion: 0)
         }
         if message.count == getBytes + NodeID.byteCount {
             guard word(base, 0) == get.0, half(base, 8) == get.1 else { return nil }
-            return .get(key: NodeID(loading: base + getBytes), wantsNodes: false)
+            return .get(key: NodeID(loading: base + getBytes), wantsNodes: false, recursion: 0)
         }
         return nil
     }

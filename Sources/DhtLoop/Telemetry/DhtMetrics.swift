@@ -35,6 +35,9 @@ public struct DhtMetrics: Sendable {
     public var repairs: UInt64 = 0
     public var cached: UInt64 = 0
     public var hedgesSpawned: UInt64 = 0
+    /// Requests asked on behalf of others, and answers to them that were handed back.
+    public var passedOn: UInt64 = 0
+    public var handedBack: UInt64 = 0
     /// By what was done to the routing table.
     public var routeUpdates = LabelledCounters(label: "action", values: Self.routeActions)
     /// By why something that came in was not taken.
@@ -71,6 +74,7 @@ public struct DhtMetrics: Sendable {
         (puts, gets, found) = (stats.puts, stats.gets, stats.found)
         (timeouts, lookups, provides) = (stats.timeouts, stats.lookups, stats.provides)
         (recordsTaken, hedgesSpawned) = (stats.recordsTaken, stats.hedges)
+        (passedOn, handedBack) = (stats.passedOn, stats.handedBack.total)
         (replicated, handedOver, republished) = (stats.replicated, stats.handedOver, stats.republished)
         (repairs, cached) = (stats.repairs, stats.cached)
         for kind in CallError.allCases { errors[kind.label] = stats.errors[kind] }
@@ -119,6 +123,8 @@ public struct DhtMetrics: Sendable {
     private func renderTraffic(into page: inout PrometheusText) {
         page.counters("dht_rpcs_total", "RPCs, served and ours, by operation and outcome.", rpcs)
         page.counter("dht_hedge_spawned_total", "Extra queries sent past a slow peer.", hedgesSpawned)
+        page.counter("dht_passed_on_total", "Requests asked on behalf of other nodes.", passedOn)
+        page.counter("dht_handed_back_total", "Answers handed back to those nodes.", handedBack)
         page.counters("dht_route_updates_total", "Changes of the routing table, by action.", routeUpdates)
         page.counters("dht_rejected_total", "What came in and was not taken, by reason.", rejected)
         page.counter("dht_tx_dropped_total", "Frames dropped because a send queue was full.", txDropped)

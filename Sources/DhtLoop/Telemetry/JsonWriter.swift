@@ -133,6 +133,32 @@ extension JsonWriter {
         key(name)
         value(number)
     }
+
+    /// A field for each number, in this order.
+    mutating func fields(_ numbers: KeyValuePairs<String, some BinaryInteger>) {
+        for (name, number) in numbers { field(name, number) }
+    }
+
+    mutating func field(_ name: String, _ texts: [String]) {
+        key(name)
+        beginArray()
+        for text in texts { value(text) }
+        endArray()
+    }
+
+    mutating func field(_ name: String, _ numbers: [some BinaryInteger]) {
+        key(name)
+        beginArray()
+        for number in numbers { value(number) }
+        endArray()
+    }
+
+    mutating func field(_ name: String, _ numbers: [Double]) {
+        key(name)
+        beginArray()
+        for number in numbers { value(number) }
+        endArray()
+    }
 }
 
 extension ByteBuffer {

@@ -79,6 +79,14 @@ final class HttpTestClient {
         return isClosed
     }
 
+    /// Turns the server until `isSo`; records an issue when 500 turns do not bring that.
+    func exchange(
+        sourceLocation: SourceLocation = #_sourceLocation, until isSo: () -> Bool
+    ) {
+        for _ in 0..<500 where !isSo() { exchange() }
+        if !isSo() { Issue.record("500 turns in vain", sourceLocation: sourceLocation) }
+    }
+
     /// Sends and receives what goes without waiting, with one turn of the server.
     func exchange() {
         push()
@@ -92,7 +100,8 @@ final class HttpTestClient {
         }
     }
 
-    private func push() {
+    /// Sends what goes without waiting, and leaves the server alone.
+    func push() {
         guard !unsent.isEmpty else { return }
         let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
         let count = unsent.withUnsafeBytes { Glibc.send(fd.raw, $0.baseAddress, $0.count, flags) }

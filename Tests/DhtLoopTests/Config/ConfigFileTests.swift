@@ -28,7 +28,10 @@ struct ConfigFileTests {
 
     @Test(
         "a line that sets nothing there is names its place",
-        arguments: ["RON_DHT_KK=1", "RON_DHT_K", "=1", "export RON_DHT_K=1", "RON_DHT_CONFIG_FILE=/other"])
+        arguments: [
+            "RON_DHT_KK=1", "RON_DHT_K", "=1", "export RON_DHT_K=1", "RON_DHT_CONFIG_FILE=/other",
+            "SVC_DHT_CONFIG_FILE=/other",
+        ])
     func badLine(line: String) {
         let error = #expect(throws: ConfigError.self) { try config("# first\n\(line)") }
         #expect(error?.name == "/dht.conf:2" && error?.value == line)

@@ -12,6 +12,7 @@ struct ConfigTests {
         #expect(config.bootstrap == ["127.0.0.1:9700"])
         #expect(config.embedOverlay == nil && config.advertise == nil && config.nodeID == nil)
         #expect([config.k, config.alpha, config.beta, config.diversity] == [20, 3, 1, 25])
+        #expect(config.recursion == 2)
         #expect([config.timeoutMs, config.deadlineMs] == [2000, 5000])
         #expect([config.replica, config.ttlSeconds, config.republishSeconds] == [3, 86_400, 43_200])
         #expect([config.maxValueBytes, config.memoryBytes] == [65_536, 268_435_456])
@@ -29,6 +30,7 @@ struct ConfigTests {
         ("RON_DHT_K", "0", 1, "65", 64),
         ("RON_DHT_ALPHA", "0", 1, "17", 16),
         ("RON_DHT_BETA", "-1", 0, "4", 3),
+        ("RON_DHT_RECURSION", "-1", 0, "4", 3),
         ("RON_DHT_DIVERSITY", "-1", 0, "101", 100),
         ("RON_DHT_TIMEOUT_MS", "99", 100, "30001", 30_000),
         ("RON_DHT_DEADLINE_MS", "99", 100, "120001", 120_000),
@@ -173,8 +175,10 @@ struct ConfigTests {
             "# peers\nalice 10.0.0.1:9700\nbob [::1]:9 # near\nbob h:2\nbroken line here\ncarol h:0\n"
         let config = try Config(environment: environment) { $0 == "/peers" ? content : nil }
         #expect(config.bootstrap == ["10.0.0.1:9700", "h:1", "[::1]:9"])
-        let error = #expect(throws: ConfigError.self) { try Config(environment: environment) }
-        #expect(error?.value == "alice")
+        let stranger = #expect(throws: ConfigError.self) { try Config(environment: environment) { _ in "" } }
+        #expect(stranger?.value == "alice")
+        let unread = #expect(throws: ConfigError.self) { try Config(environment: environment) }
+        #expect(unread?.description == "RON_DHT_PEERS_FILE: \"/peers\" is not a file that can be read")
     }
 
     @Test("levels and formats are words of any case", arguments: [("WARN", "Text"), ("warning", "text")])

@@ -1,6 +1,7 @@
 // RO:WHAT  A program of this package as a child, with its streams in the test's hands.
 import CEpoll
 import Glibc
+import Synchronization
 
 @testable import DhtLoop
 
@@ -16,21 +17,35 @@ struct ChildResult {
 
 /// A child that does not wait for us: the test turns its loop while the child runs.
 final class ChildProcess {
-    private var pid: pid_t = 0
+    /// One child at a time is started: another one would keep a copy of a pipe that is not closed on exec yet, and
+    /// who reads from that pipe would see no end.
+    private static let starting = Mutex(())
+
+    private var pid: pid_t
     private let output: Int32
     private let errors: Int32
 
     /// Starts `program` of this build with nothing but `environment`. `input` is its standard input, small enough for
     /// a pipe.
     init(_ program: String, _ arguments: [String], environment: [String: String] = [:], input: [UInt8] = []) {
-        let (inputEnds, outputEnds, errorEnds) = (Self.makePipe(), Self.makePipe(), Self.makePipe())
+        (pid, output, errors) = Self.starting.withLock { _ in
+            Self.start(program, arguments, environment, input)
+        }
+        for end in [output, errors] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+    }
+
+    private static func start(
+        _ program: String, _ arguments: [String], _ environment: [String: String], _ input: [UInt8]
+    ) -> (pid: pid_t, output: Int32, errors: Int32) {
+        let (inputEnds, outputEnds, errorEnds) = (makePipe(), makePipe(), makePipe())
         write(inputEnds[1], input, input.count)
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         posix_spawn_file_actions_adddup2(&actions, inputEnds[0], STDIN_FILENO)
         posix_spawn_file_actions_adddup2(&actions, outputEnds[1], STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, errorEnds[1], STDERR_FILENO)
-        let path = Self.buildDirectory + "/" + program
+        let path = buildDirectory + "/" + program
+        var pid: pid_t = 0
         var argv = ([path] + arguments).map { strdup($0) } + [nil]
         var envp = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         let status = posix_spawn(&pid, path, &actions, nil, &argv, &envp)
@@ -38,8 +53,7 @@ final class ChildProcess {
         posix_spawn_file_actions_destroy(&actions)
         for text in argv + envp { free(text) }
         for end in [inputEnds[0], inputEnds[1], outputEnds[1], errorEnds[1]] { close(end) }
-        (output, errors) = (outputEnds[0], errorEnds[0])
-        for end in [output, errors] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+        return (pid, outputEnds[0], errorEnds[0])
     }
 
     deinit {

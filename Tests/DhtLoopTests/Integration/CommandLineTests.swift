@@ -113,7 +113,8 @@ struct CommandLineTests {
         arguments: [
             ["--bogus"], ["put"], ["put", "a"], ["put", "a", "b", "--file", "c"], ["get"], ["get", ""],
             ["get", "a", "--node", "nowhere"], ["get", "a", "--timeout", "0"],
-            ["put", "a", "--file", "/nonexistent"],
+            ["put", "a", "--file", "/nonexistent"], ["get", "a", "--token-file", "/nonexistent"],
+            ["bench", "--overlay", "127.0.0.1:1", "--op", "get=9223372036854775807,put"],
             ["run", "--k", "many"], ["--log", "loud"], ["frobnicate"],
         ])
     func usage(arguments: [String]) throws {

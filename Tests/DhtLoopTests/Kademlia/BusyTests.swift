@@ -224,16 +224,20 @@ struct BusyTests {
         #expect(result.failed == [PutFailure(peer: busy, cause: .busy)])
     }
 
-    @Test("a newcomer that takes little at a time gets its copies all the same")
-    func copiesWait() {
-        let network = cluster(2)
-        for number in 0..<UInt64(100) {
-            let key = NodeID(number << 50, 1, 1, 1)
+    /// Puts that many records at the first node, and lets them arrive.
+    private func putMany(_ count: UInt64, _ network: TestNetwork) {
+        for number in 0..<count {
             _ = network.nodes[0].node.put(
-                key, value: [1], seq: 1, ttlSeconds: 3600, nowUs: network.nowUs)
+                NodeID(number << 50, 1, 1, 1), value: [1], seq: 1, ttlSeconds: 3600, nowUs: network.nowUs)
             network.collect(0)
         }
         network.run(us: Self.second)
+    }
+
+    @Test("a newcomer that takes little at a time gets its copies all the same")
+    func copiesWait() {
+        let network = cluster(2)
+        putMany(100, network)
         network.add(seed: 40_777) { $0.peerRequestsPerSecond = 20 }
         network.run(us: 20 * Self.second)
         let held = network.nodes[2].node.store.count
@@ -251,13 +255,7 @@ struct BusyTests {
     @Test("a newcomer that only ever says Busy does not hold up the copies for another")
     func copiesGiveUp() {
         let network = cluster(2)
-        for number in 0..<UInt64(600) {
-            let key = NodeID(number << 50, 1, 1, 1)
-            _ = network.nodes[0].node.put(
-                key, value: [1], seq: 1, ttlSeconds: 3600, nowUs: network.nowUs)
-            network.collect(0)
-        }
-        network.run(us: Self.second)
+        putMany(600, network)
         network.add(seed: 40_777)
         let busy = network.nodes[2].node.config.id
         for _ in 0..<200 {

@@ -152,7 +152,7 @@ struct DhtNodeTests {
         let bytes = Array(network.nodes[0].node.outbox.payload(slice))
         let view = try bytes.withUnsafeBytes { try decoder.decode($0) }
         let ids = decoder.contacts.map(\.id)
-        #expect(view.message == .nodes && view.rpc == 5)
+        #expect(view.message == .nodes(isMoreToCome: false) && view.rpc == 5)
         #expect(ids.first == own && ids.count == 3)
     }
 

@@ -149,7 +149,7 @@ extension DhtNodeTests {
             var decoder = EnvelopeDecoder()
             let bytes = Array(box.node.outbox.payload(slice))
             let view = try bytes.withUnsafeBytes { try decoder.decode($0) }
-            #expect(view.message == .nodes)
+            #expect(view.message == .nodes(isMoreToCome: false))
             return decoder.contacts.map(\.id)
         }
 

@@ -1,4 +1,4 @@
-// RO:WHAT  The end of a daemon: waiting for calls, and what the service manager is told.
+// RO:WHAT  The end of a daemon: waiting for calls, and what the service manager is told; calls and their versions.
 import Glibc
 import Testing
 
@@ -128,6 +128,18 @@ struct ServiceManagerTests {
         #expect(loop.timersFired == 0)
         manager.stop()
         loop.turn(maxWaitUs: 0)
+    }
+}
+
+@Suite("Versions")
+struct VersionTests {
+    @Test("a version is the present, but above the one it replaces, whatever clock or peer made that one")
+    func versions() {
+        let before = Clock.realtimeUs()
+        #expect(NodeService.version(over: nil) >= before && NodeService.version(over: 5) >= before)
+        let ahead = before + 3_600_000_000
+        #expect(NodeService.version(over: ahead) == ahead + 1)
+        #expect(NodeService.version(over: .max) >= before)
     }
 }
 

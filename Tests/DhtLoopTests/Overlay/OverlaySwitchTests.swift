@@ -112,7 +112,8 @@ final class OverlaySwitchTests {
     @Test("the first to claim an id keeps it; the holder is probed, and being alive stays")
     func firstClaim() throws {
         var policy = SwitchPolicy()
-        policy.probeTimeoutUs = 30_000
+        // Time for the answer, on a busy machine too.
+        policy.probeTimeoutUs = 300_000
         let hub = try makeSwitch(policy)
         let (holder, other) = (try join(hub, makeID(), net: 3), try join(hub, makeID()))
         let thief = try TestNode(holder.id, net: 8, at: try #require(hub.address))
@@ -122,7 +123,7 @@ final class OverlaySwitchTests {
         let prober = holder.pingsFrom[1]
         holder.pong(prober, rpc: 1)
         drive(loop) { hub.stats.probeAnswers == 1 }
-        let deadlineUs = loop.nowUs + 100_000
+        let deadlineUs = loop.nowUs + policy.probeTimeoutUs + 100_000
         drive(loop) { loop.nowUs > deadlineUs }
         other.ping(holder.id)
         drive(loop) { holder.pingsFrom.contains(other.id) }

@@ -31,9 +31,9 @@ struct EnvelopeImage: Equatable {
 
     enum Body: Equatable {
         case ping, pong
-        case findNode(target: NodeID)
-        case nodes([Contact])
-        case get(key: Key, wantsNodes: Bool)
+        case findNode(target: NodeID, recursion: UInt8 = 0)
+        case nodes([Contact], isMoreToCome: Bool = false)
+        case get(key: Key, wantsNodes: Bool, recursion: UInt8 = 0)
         case found(Record, nodes: [Contact])
         case put(Record)
         case stored(ok: Bool, code: Text, ttl: UInt64, seq: UInt64)
@@ -108,9 +108,10 @@ extension EnvelopeImage.Body {
         switch message {
         case .ping: self = .ping
         case .pong: self = .pong
-        case .findNode(let target): self = .findNode(target: target)
-        case .nodes: self = .nodes(lists.contacts)
-        case .get(let key, let wantsNodes): self = .get(key: key, wantsNodes: wantsNodes)
+        case .findNode(let target, let recursion): self = .findNode(target: target, recursion: recursion)
+        case .nodes(let more): self = .nodes(lists.contacts, isMoreToCome: more)
+        case .get(let key, let wantsNodes, let recursion):
+            self = .get(key: key, wantsNodes: wantsNodes, recursion: recursion)
         case .found(let record): self = .found(.init(record, frame: frame), nodes: lists.contacts)
         case .put(let record): self = .put(.init(record, frame: frame))
         case .stored(let ok, let code, let ttl, let seq):
@@ -145,12 +146,14 @@ extension EnvelopeImage {
         switch body {
         case .ping: buffer.appendPing()
         case .pong: buffer.appendPong()
-        case .findNode(let target): buffer.appendFindNode(target: target)
-        case .nodes(let nodes):
-            buffer.beginNodes(count: nodes.count)
+        case .findNode(let target, let recursion):
+            buffer.appendFindNode(target: target, recursion: recursion)
+        case .nodes(let nodes, let isMoreToCome):
+            buffer.beginNodes(count: nodes.count, isMoreToCome: isMoreToCome)
             append(nodes, to: &buffer)
-        case .get(let key, let wantsNodes):
-            if wantsNodes { buffer.appendGetWithNodes(key: key) } else { buffer.appendGet(key: key) }
+        case .get(let key, wantsNodes: true, recursion: 0): buffer.appendGetWithNodes(key: key)
+        case .get(let key, wantsNodes: false, let recursion): buffer.appendGet(key: key, recursion: recursion)
+        case .get: return false
         case .found(let record, let nodes):
             record.value.withUnsafeBytes {
                 buffer.beginFound(
@@ -251,14 +254,21 @@ extension EnvelopeImage {
             net: number(&generator), rpc: number(&generator), body: body(&generator))
     }
 
+    private static func recursion(_ generator: inout some RandomNumberGenerator) -> UInt8 {
+        .random(in: 0...Limits.recursion, using: &generator)
+    }
+
     private static func body(_ generator: inout some RandomNumberGenerator) -> Body {
         let id = NodeID.random(using: &generator)
         switch Int.random(in: 0..<16, using: &generator) {
         case 0: return .ping
         case 1: return .pong
-        case 2: return .findNode(target: id)
-        case 3: return .nodes(contacts(&generator))
-        case 4: return .get(key: id, wantsNodes: .random(using: &generator))
+        case 2: return .findNode(target: id, recursion: recursion(&generator))
+        case 3: return .nodes(contacts(&generator), isMoreToCome: .random(using: &generator))
+        case 4:
+            let wantsNodes = Bool.random(using: &generator)
+            return .get(
+                key: id, wantsNodes: wantsNodes, recursion: wantsNodes ? 0 : recursion(&generator))
         case 5: return .found(record(id, &generator), nodes: contacts(&generator))
         case 6: return .put(record(id, &generator))
         case 7:
@@ -352,10 +362,12 @@ extension EnvelopeImage.Body {
         switch self {
         case .ping: ("Ping", .object([:]))
         case .pong: ("Pong", .object([:]))
-        case .findNode(let target): ("FindNode", .object(["target": .id(target)]))
-        case .nodes(let nodes): ("Nodes", .object(["nodes": .contacts(nodes)]))
-        case .get(let key, wantsNodes: false): ("Get", .object(["key": .id(key)]))
-        case .get(let key, wantsNodes: true): ("Get", .object(["key": .id(key), "nodes": .bool(true)]))
+        case .findNode(let target, let recursion):
+            ("FindNode", Self.object(["target": .id(target)], recursion: recursion))
+        case .nodes(let nodes, let isMoreToCome):
+            ("Nodes", Self.object(["nodes": .contacts(nodes)], ["more": isMoreToCome]))
+        case .get(let key, let wantsNodes, let recursion):
+            ("Get", Self.object(["key": .id(key)], ["nodes": wantsNodes], recursion: recursion))
         case .found(let record, let nodes):
             ("Found", .object(["record": .record(record), "nodes": .contacts(nodes)]))
         case .put(let record): ("Put", .object(["record": .record(record)]))
@@ -390,6 +402,16 @@ extension EnvelopeImage.Body {
         case .unreachable(let node): ("Unreachable", .object(["node": .id(node)]))
         case .unsupported(let name): (String(decoding: name, as: UTF8.self), .null)
         }
+    }
+
+    /// An object in which flags that are false, and no recursion, are not written.
+    private static func object(
+        _ fields: [String: Json], _ flags: [String: Bool] = [:], recursion: UInt8 = 0
+    ) -> Json {
+        var fields = fields
+        for (name, isSet) in flags where isSet { fields[name] = .bool(true) }
+        if recursion > 0 { fields["recurse"] = .number(UInt64(recursion)) }
+        return .object(fields)
     }
 }
 

@@ -14,8 +14,8 @@ struct UsualRequestTests {
         var get = ByteBuffer()
         get.appendGet(key: id)
         let (findNodeMatch, getMatch) = (UsualRequest.match(findNode.bytes), UsualRequest.match(get.bytes))
-        #expect(findNodeMatch == .findNode(target: id))
-        #expect(getMatch == .get(key: id, wantsNodes: false))
+        #expect(findNodeMatch == .findNode(target: id, recursion: 0))
+        #expect(getMatch == .get(key: id, wantsNodes: false, recursion: 0))
         for bytes in [Array(findNode.bytes), Array(get.bytes)] {
             for cut in 0..<bytes.count {
                 #expect(bytes[..<cut].withUnsafeBytes { UsualRequest.match($0) } == nil)

@@ -121,7 +121,7 @@ struct EventLoopTests {
         _ = loop.schedule(probe, atUs: loop.nowUs + 2_000, tag: 2)
         _ = loop.schedule(probe, atUs: loop.nowUs + 1_000, tag: .max)
         loop.cancel(loop.schedule(probe, atUs: loop.nowUs + 1_000, tag: 3))
-        while probe.calls.count < 2 { loop.turn() }
+        drive(loop) { probe.calls.count >= 2 }
         #expect(probe.calls == ["timer \(UInt32.max)", "timer 2"])
     }
 
@@ -133,7 +133,7 @@ struct EventLoopTests {
         loop.attach(successor)
         defer { loop.detach(successor) }
         _ = loop.schedule(successor, atUs: loop.nowUs + 3_000, tag: 2)
-        while successor.calls.isEmpty { loop.turn() }
+        drive(loop) { !successor.calls.isEmpty }
         #expect(successor.calls == ["timer 2"] && probe.calls.isEmpty)
     }
 
@@ -144,7 +144,7 @@ struct EventLoopTests {
         // Within one 64-tick block of the wheel, so that no sorting of far timers wakes the loop.
         let block = (loop.nowUs / 64_000 + 2) * 64_000
         _ = loop.schedule(probe, atUs: block, tag: 0)
-        while probe.calls.isEmpty { loop.turn() }
+        drive(loop) { !probe.calls.isEmpty }
         let deadlineUs = block + 30_000
         _ = loop.schedule(probe, atUs: deadlineUs, tag: 1)
         loop.turn()
@@ -197,7 +197,7 @@ struct EventLoopTests {
         alarm.set(nil, on: loop, for: probe, tag: 1)
         alarm.set(loop.nowUs + 60_000_000, on: loop, for: probe, tag: 2)
         alarm.set(loop.nowUs + 1_000, on: loop, for: probe, tag: 3)
-        while probe.calls.isEmpty { loop.turn() }
+        drive(loop) { !probe.calls.isEmpty }
         alarm.fired()
         #expect(probe.calls == ["timer 3"] && alarm.deadlineUs == .max)
     }

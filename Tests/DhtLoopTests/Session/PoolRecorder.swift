@@ -1,4 +1,4 @@
-// RO:WHAT  PoolRecorder: notes what a pool tells its owner.
+// RO:WHAT  PoolRecorder: notes what a pool tells its owner.  PoolTests: what all tests of pools begin with.
 import Testing
 
 @testable import DhtLoop
@@ -24,5 +24,32 @@ final class PoolRecorder: PoolOwner {
     override func poolDialFailed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
         failed.append((endpoint, reason))
         onDialFailed(endpoint)
+    }
+}
+
+/// A loop, and pools on it that end with the test.
+class PoolTests {
+    let loop: EventLoop
+    let endpoints = EndpointTable()
+    let owner = PoolRecorder()
+    var pools: [SessionPool] = []
+
+    init() throws { loop = try EventLoop() }
+
+    deinit { for pool in pools { pool.shutDown() } }
+
+    func makePool(_ policy: PoolPolicy = PoolPolicy(), resolver: Resolver = Resolver()) -> SessionPool {
+        let pool = SessionPool(
+            loop: loop, endpoints: endpoints, owner: owner, policy: policy, resolver: resolver, seed: 1)
+        pools.append(pool)
+        return pool
+    }
+
+    func endpoint(of listener: TestListener) throws -> EndpointID {
+        try #require(endpoints.intern(listener.address.description))
+    }
+
+    func send(_ payload: [UInt8], to endpoint: EndpointID, with pool: SessionPool) -> Bool {
+        payload.lend { pool.send($0, to: endpoint) }
     }
 }

@@ -20,32 +20,7 @@ private final class SlowResolver: Resolver {
 }
 
 @Suite("SessionPool")
-final class SessionPoolTests {
-    private let loop: EventLoop
-    private let endpoints = EndpointTable()
-    private let owner = PoolRecorder()
-    private var pools: [SessionPool] = []
-
-    init() throws { loop = try EventLoop() }
-
-    deinit { for pool in pools { pool.shutDown() } }
-
-    private func makePool(_ policy: PoolPolicy = PoolPolicy(), resolver: Resolver = Resolver()) -> SessionPool
-    {
-        let pool = SessionPool(
-            loop: loop, endpoints: endpoints, owner: owner, policy: policy, resolver: resolver, seed: 1)
-        pools.append(pool)
-        return pool
-    }
-
-    private func endpoint(of listener: TestListener) throws -> EndpointID {
-        try #require(endpoints.intern(listener.address.description))
-    }
-
-    private func send(_ payload: [UInt8], to endpoint: EndpointID, with pool: SessionPool) -> Bool {
-        payload.withUnsafeBytes { pool.send($0, to: endpoint) }
-    }
-
+final class SessionPoolTests: PoolTests {
     /// The peer that `pool` reached through `listener`, after both HELLOs.
     private func open(_ listener: TestListener, with pool: SessionPool) throws -> TestPeer {
         let endpoint = try endpoint(of: listener)

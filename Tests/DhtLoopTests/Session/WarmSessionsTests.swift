@@ -5,38 +5,18 @@ import Testing
 @testable import DhtLoop
 
 @Suite("Warm sessions")
-final class WarmSessionsTests {
-    private let loop: EventLoop
-    private let endpoints = EndpointTable()
-    private let owner = PoolRecorder()
-    private var pools: [SessionPool] = []
-
-    init() throws { loop = try EventLoop() }
-
-    deinit { for pool in pools { pool.shutDown() } }
-
-    private func makePool(_ change: (inout PoolPolicy) -> Void = { _ in }) -> SessionPool {
+final class WarmSessionsTests: PoolTests {
+    private func makeWarmPool(_ change: (inout PoolPolicy) -> Void = { _ in }) -> SessionPool {
         var policy = PoolPolicy()
         policy.warmPaceUs = 1_000
         policy.fastOpen = .always
         change(&policy)
-        let pool = SessionPool(
-            loop: loop, endpoints: endpoints, owner: owner, policy: policy, resolver: Resolver(), seed: 1)
-        pools.append(pool)
-        return pool
-    }
-
-    private func endpoint(of listener: TestListener) throws -> EndpointID {
-        try #require(endpoints.intern(listener.address.description))
+        return makePool(policy)
     }
 
     private func makeListeners(_ count: Int) throws -> ([TestListener], [EndpointID]) {
         let listeners = try (0..<count).map { _ in try TestListener() }
         return (listeners, try listeners.map { try endpoint(of: $0) })
-    }
-
-    private func send(_ payload: [UInt8], to endpoint: EndpointID, with pool: SessionPool) -> Bool {
-        payload.lend { pool.send($0, to: endpoint) }
     }
 
     /// The other end of a session that is dialled, after both HELLOs.
@@ -50,7 +30,7 @@ final class WarmSessionsTests {
 
     @Test("warm sessions are opened without a frame, one after the other in the order of the set")
     func pace() throws {
-        let pool = makePool()
+        let pool = makeWarmPool()
         let (listeners, ids) = try makeListeners(5)
         pool.keepWarm(ids)
         #expect(pool.sessions == 0 && ids.allSatisfy { pool.uses($0) })
@@ -64,7 +44,7 @@ final class WarmSessionsTests {
 
     @Test("a warm session does not idle out until it is no longer wanted")
     func idle() throws {
-        let pool = makePool { $0.idleTimeoutUs = 20_000 }
+        let pool = makeWarmPool { $0.idleTimeoutUs = 20_000 }
         let (listeners, ids) = try makeListeners(2)
         let sent = send([1], to: ids[0], with: pool)
         pool.keepWarm([ids[0]])
@@ -81,7 +61,7 @@ final class WarmSessionsTests {
 
     @Test("a new set keeps what it shares with the old one, and forgets what was still to be dialled")
     func replaced() throws {
-        let pool = makePool { $0.idleTimeoutUs = 20_000 }
+        let pool = makeWarmPool { $0.idleTimeoutUs = 20_000 }
         let (listeners, ids) = try makeListeners(4)
         pool.keepWarm([ids[0], ids[1], ids[2]])
         let first = try answer(listeners[0], pool)
@@ -95,7 +75,7 @@ final class WarmSessionsTests {
 
     @Test("the warm set is half of the pool at most, and makes nobody leave")
     func bounds() throws {
-        let pool = makePool { $0.maxSessions = 6 }
+        let pool = makeWarmPool { $0.maxSessions = 6 }
         let (listeners, ids) = try makeListeners(10)
         var peers: [TestPeer] = []
         for index in 5..<10 {
@@ -111,7 +91,7 @@ final class WarmSessionsTests {
 
     @Test("a session that is needed makes a warm one leave when there is no other, never a kept one")
     func eviction() throws {
-        let pool = makePool { $0.maxSessions = 3 }
+        let pool = makeWarmPool { $0.maxSessions = 3 }
         let (listeners, ids) = try makeListeners(5)
         pool.keep(ids[0])
         pool.keepWarm([ids[1]])
@@ -130,7 +110,7 @@ final class WarmSessionsTests {
 
     @Test("one that fails or ends is told, leaves the set, and is dialled again when it is handed over again")
     func ends() throws {
-        let pool = makePool()
+        let pool = makeWarmPool()
         let (listeners, ids) = try makeListeners(1)
         let nobody = try endpoint(of: try TestListener())
         pool.keepWarm([nobody, ids[0]])
@@ -148,9 +128,9 @@ final class WarmSessionsTests {
 
     @Test("the warm set waits while as many sessions as may be are on their way")
     func yields() throws {
-        let pool = makePool {
+        let pool = makeWarmPool {
             $0.dialsAtOnce = 2
-            $0.connectTimeoutUs = 30_000
+            $0.connectTimeoutUs = 200_000
         }
         let (deaf, fillers) = try TestListener.deaf()
         let (listeners, ids) = try makeListeners(1)
@@ -165,7 +145,7 @@ final class WarmSessionsTests {
     @Test(
         "what a peer's end leaves of a session is told in the turn that sees it, an idle end is told as such")
     func detector() throws {
-        let pool = makePool()
+        let pool = makeWarmPool()
         let (listeners, ids) = try makeListeners(2)
         for (index, isReset) in [false, true].enumerated() {
             _ = send([1], to: ids[index], with: pool)
@@ -187,7 +167,7 @@ final class WarmSessionsTests {
 
     @Test("after shutting down, nothing is dialled for the warm set")
     func shutDown() throws {
-        let pool = makePool()
+        let pool = makeWarmPool()
         let (_, ids) = try makeListeners(3)
         pool.keepWarm(ids)
         pool.shutDown()

@@ -27,7 +27,8 @@ struct MetricsPageTests {
             "dht_lookups_total", "dht_provides_total", "dht_rpcs_total", "dht_hedge_spawned_total",
             "dht_route_updates_total", "dht_rejected_total", "dht_tx_dropped_total",
             "dht_canary_total", "dht_records_taken_total", "dht_replicated_total", "dht_handed_over_total",
-            "dht_republished_total", "dht_repairs_total", "dht_cached_total",
+            "dht_passed_on_total", "dht_handed_back_total", "dht_republished_total", "dht_repairs_total",
+            "dht_cached_total",
         ]
         let histograms = [
             "dht_get_latency_seconds", "dht_put_latency_seconds", "dht_lookup_latency_seconds",

@@ -10,7 +10,6 @@ namespace {
 
 constexpr size_t idBytes = 20;
 constexpr size_t ticketBytes = 4;
-constexpr size_t contactsPerAnswer = 8;
 
 Bytes benString(View text) { return std::to_string(text.size()).append(":").append(text); }
 
@@ -90,10 +89,9 @@ private:
     }
 };
 
-class KrpcNeighbours final : public Neighbours {
+class KrpcNeighbours final : public DatagramNeighbours {
 public:
-    KrpcNeighbours(std::vector<Bytes> ids, std::vector<Endpoint> endpoints)
-        : ids_(std::move(ids)), endpoints_(std::move(endpoints)) {}
+    using DatagramNeighbours::DatagramNeighbours;
 
     Bytes answer(View in, size_t index, size_t& size) override {
         size = in.size();
@@ -102,23 +100,9 @@ public:
         const auto ticket = at == View::npos ? std::nullopt : stringAfter(in.substr(at), "1:t");
         if (!ticket) return {};
         const auto asked = stringAfter(in, "6:target");
-        const Bytes target(asked ? *asked : stringAfter(in, "9:info_hash").value_or(ids_[index]));
-        return "d1:rd2:id" + benString(ids_[index]) + "5:nodes" + benString(nodes(target)) + "5:token4:abcde1:t" +
+        const Bytes target(asked ? *asked : stringAfter(in, "9:info_hash").value_or(id(index)));
+        return "d1:rd2:id" + benString(id(index)) + "5:nodes" + benString(nodes(target)) + "5:token4:abcde1:t" +
                benString(*ticket) + "1:y1:re";
-    }
-
-private:
-    std::vector<Bytes> ids_;
-    std::vector<Endpoint> endpoints_;
-
-    Bytes nodes(View target) const {
-        Bytes out;
-        for (const size_t index : closest(ids_, target, contactsPerAnswer)) {
-            out += ids_[index];
-            appendBigEndian(out, INADDR_LOOPBACK, 4);
-            appendBigEndian(out, endpoints_[index].port(), 2);
-        }
-        return out;
     }
 };
 

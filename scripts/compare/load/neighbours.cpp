@@ -12,6 +12,8 @@
 
 namespace {
 
+constexpr size_t contactsPerAnswer = 8;
+
 /// Whether `left` is nearer to `target` than `right`.
 bool isNearer(View left, View right, View target) {
     for (size_t at = 0; at < target.size(); ++at) {
@@ -124,6 +126,16 @@ std::vector<size_t> closest(const std::vector<Bytes>& ids, View target, size_t c
                       [&](size_t one, size_t other) { return isNearer(ids[one], ids[other], target); });
     order.resize(count);
     return order;
+}
+
+Bytes DatagramNeighbours::nodes(View target) const {
+    Bytes out;
+    for (const size_t index : closest(ids_, target, contactsPerAnswer)) {
+        out += ids_[index];
+        appendBigEndian(out, INADDR_LOOPBACK, 4);
+        appendBigEndian(out, endpoints_[index].port(), 2);
+    }
+    return out;
 }
 
 std::vector<Bytes> idsAround(View node, size_t count, size_t prefixes) {

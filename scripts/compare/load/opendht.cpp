@@ -8,7 +8,6 @@
 namespace {
 
 constexpr size_t idBytes = 20;
-constexpr size_t contactsPerAnswer = 8;
 constexpr int tokenWaitMs = 300;
 constexpr int tokenTries = 20;
 
@@ -100,10 +99,9 @@ private:
     }
 };
 
-class OpenDhtNeighbours final : public Neighbours {
+class OpenDhtNeighbours final : public DatagramNeighbours {
 public:
-    OpenDhtNeighbours(std::vector<Bytes> ids, std::vector<Endpoint> endpoints)
-        : ids_(std::move(ids)), endpoints_(std::move(endpoints)) {}
+    using DatagramNeighbours::DatagramNeighbours;
 
     Bytes answer(View in, size_t index, size_t& size) override {
         size = in.size();
@@ -111,24 +109,10 @@ public:
         const auto ticket = in.rfind("\xa1t"), end = in.rfind("\xa1y");
         if (ticket == View::npos || end == View::npos || end < ticket) return {};
         const auto asked = binaryAfter(in, "\xa6target");
-        const Bytes target(asked ? *asked : binaryAfter(in, "\xa1h").value_or(ids_[index]));
-        return map(4) + text("r") + map(3) + text("id") + binary(ids_[index]) + text("n4") + binary(nodes(target)) +
+        const Bytes target(asked ? *asked : binaryAfter(in, "\xa1h").value_or(id(index)));
+        return map(4) + text("r") + map(3) + text("id") + binary(id(index)) + text("n4") + binary(nodes(target)) +
                text("token") + binary(Bytes(20, 'k')) + Bytes(in.substr(ticket, end - ticket)) + text("y") + text("r") +
                text("v") + text("RNG1");
-    }
-
-private:
-    std::vector<Bytes> ids_;
-    std::vector<Endpoint> endpoints_;
-
-    Bytes nodes(View target) const {
-        Bytes out;
-        for (const size_t index : closest(ids_, target, contactsPerAnswer)) {
-            out += ids_[index];
-            appendBigEndian(out, INADDR_LOOPBACK, 4);
-            appendBigEndian(out, endpoints_[index].port(), 2);
-        }
-        return out;
     }
 };
 
