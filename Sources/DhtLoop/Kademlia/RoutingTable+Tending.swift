@@ -66,13 +66,7 @@ extension RoutingTable {
     /// The deepest bucket that is at least half full: ids that share more bits are so few that the table holds them
     /// all. 0 for a small network.
     var crowdedDepth: Int {
-        var left = occupied
-        while !left.isZero {
-            let bucket = 255 - left.trailingZeroBitCount
-            if 2 * buckets[bucket].count >= k { return bucket }
-            left = left.flippingBit(bucket)
-        }
-        return 0
+        deepestFirst.first { 2 * buckets[$0].count >= k } ?? 0
     }
 
     /// Whether `id` lies where this node's neighbours do: at most two buckets farther than the nearest `count`.

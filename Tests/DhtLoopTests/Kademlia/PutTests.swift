@@ -41,7 +41,7 @@ struct PutTests {
         }
 
         private static func isStep(_ image: EnvelopeImage) -> Bool {
-            if case .findNode(PutTests.key) = image.body { true } else { false }
+            if case .findNode(PutTests.key, _) = image.body { true } else { false }
         }
 
         private static func isStore(_ image: EnvelopeImage) -> Bool {
