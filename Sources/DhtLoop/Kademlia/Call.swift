@@ -127,8 +127,15 @@ struct Version {
         if isTombstone != other.isTombstone { return isTombstone }
         return other.value.lexicographicallyPrecedes(value)
     }
+}
 
-    func isSame(as other: Version) -> Bool { !wins(over: other) && !other.wins(over: self) }
+extension Version {
+    /// A copy of what is stored here, with the life that it has left.
+    init(stored: StoredRecord, _ nowUs: UInt64) {
+        self.init(
+            seq: stored.seq, ttlSeconds: DhtNode.secondsLeft(until: stored.expiresAtUs, nowUs),
+            value: Array(stored.value), isTombstone: stored.isTombstone)
+    }
 }
 
 /// A call in progress. Pooled: its arrays keep their memory from call to call.
@@ -163,6 +170,8 @@ final class Call {
     var storesOverdue = 0
     /// Position in the lookup's peers of the next one to store at.
     var storeCursor = 0
+    /// Peers that said they have it.
+    var takers: [NodeID] = []
     /// Peers that were silent once and may be asked again.
     var storeRetries: [Contact] = []
 
@@ -189,6 +198,7 @@ final class Call {
         (hasRaisedSeq, isExplained) = (false, false)
         result = PutResult()
         (storesInFlight, storesOverdue, storeCursor, nodesThere) = (0, 0, 0, 0)
+        takers.removeAll(keepingCapacity: true)
         storeRetries.removeAll(keepingCapacity: true)
         (quorum, limit) = (1, 0)
         best = nil

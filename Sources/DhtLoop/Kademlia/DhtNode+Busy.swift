@@ -12,8 +12,9 @@ extension DhtNode {
         busyPeers.note(id, waitUs: waitUs, nowUs)
     }
 
-    /// A ping that is not sent because its peer is busy, and so alive.
-    mutating func pingSpared(_ id: NodeID) {
+    /// A ping that is not sent, because its peer is busy, and so alive, or because too many requests are pending:
+    /// no answer will say that it is over.
+    mutating func pingNotSent(_ id: NodeID) {
         upkeep.verifying.remove(id)
         table.endProbe(of: id)
     }

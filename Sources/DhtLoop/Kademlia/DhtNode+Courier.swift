@@ -8,6 +8,13 @@ extension DhtNode {
     /// Wait before a route is tried again that had no free request, or whose batch was lost.
     private static let retryUs: UInt64 = 100_000
 
+    /// Routes that waited are tried again. Nothing may be left of what they waited with.
+    mutating func courierTimerFired(_ nowUs: UInt64) {
+        courier.timer = .none
+        dispatch(nowUs)
+        copiesWentOn(nowUs)
+    }
+
     /// Sends the next batch on each route that has none under way.
     mutating func dispatch(_ nowUs: UInt64) {
         var (index, retryUs) = (0, UInt64.max)
@@ -87,10 +94,7 @@ extension DhtNode {
                 seq: published.seq, ttlSeconds: config.ttlSeconds, value: published.value,
                 isTombstone: false)
         }
-        guard let stored, stored.expiresAtUs > nowUs else { return nil }
-        return Version(
-            seq: stored.seq, ttlSeconds: Self.secondsLeft(until: stored.expiresAtUs, nowUs),
-            value: Array(stored.value), isTombstone: stored.isTombstone)
+        return stored.map { Version(stored: $0, nowUs) }
     }
 
     // MARK: - What became of a batch
@@ -100,7 +104,7 @@ extension DhtNode {
         guard let index = courier.index(of: rpc.dst) else { return }
         switch reply {
         case .storedMany(let count):
-            taken(count)
+            taken(min(count, UInt64(courier[index].underWay.count)))
             noteRefusals(of: courier[index].underWay)
             finishBatch(at: index)
         case .stored(let isOk, _, _, let seq):
@@ -135,8 +139,8 @@ extension DhtNode {
     }
 
     private mutating func noteRefusals(of keys: [Key]) {
-        for refusal in decoder.refusals where Int(refusal.index) < keys.count {
-            noteNewer(keys[Int(refusal.index)], refusal.seq)
+        for refusal in decoder.refusals where refusal.index < keys.count {
+            noteNewer(keys[refusal.index], refusal.seq)
         }
     }
 
@@ -162,6 +166,7 @@ extension DhtNode {
         courier[index].stalledSinceUs = sinceUs
         putBack(at: index)
         dispatch(nowUs)
+        copiesWentOn(nowUs)
     }
 
     private mutating func drop(at index: Int, _ nowUs: UInt64) {

@@ -24,9 +24,7 @@ extension DhtNode {
         call.quorum = isExplained ? config.k : min(max(1, quorum), config.k)
         call.isExplained = isExplained
         if let record = store.find(key, nowUs: nowUs) {
-            call.best = Version(
-                seq: record.seq, ttlSeconds: Self.secondsLeft(until: record.expiresAtUs, nowUs),
-                value: Array(record.value), isTombstone: record.isTombstone)
+            call.best = Version(stored: record, nowUs)
             if call.quorum == 1 {
                 finishGet(call, isComplete: true, hops: 0, nowUs)
                 return id
@@ -51,7 +49,7 @@ extension DhtNode {
         let version = Version(
             seq: record.seq, ttlSeconds: record.ttlSeconds, value: Array(record.value.bytes(in: payload)),
             isTombstone: record.isTombstone)
-        call.holders.append((Contact(id: rpc.dst, endpoint: rpc.endpoint), version))
+        call.holders.append((rpc.contact, version))
         if call.best.map({ version.wins(over: $0) }) ?? true { call.best = version }
         let hop = call.lookup.hop(of: rpc.dst) + Int(rpc.furtherAnswers)
         tookContacts(call, in: payload, from: rpc, nowUs)

@@ -2,6 +2,7 @@
 // RO:WHY   Transport is best effort and nodes refuse: each loss moves on to the next-closest, and who was
 //          only silent is asked once more when nobody else is left. A record is idempotent by (key, seq).
 // RO:METRICS  dht_put_total, dht_put_latency_seconds, dht_error_total{kind="under_replicated"}
+// RO:TEST  Tests/DhtLoopTests/Kademlia/PutTests.swift
 
 extension DhtNode {
     /// Starts to store `value` under `key` on the REPLICA closest nodes, for `ttlSeconds` (clamped).
@@ -152,20 +153,23 @@ extension DhtNode {
         if rpc.patience == .overdue { call.storesOverdue -= 1 }
     }
 
-    /// A replica answered; `isOutdated` when that is about a version that has been raised since.
+    /// Whether a request carried a version that has been raised since.
+    private static func isOutdated(_ rpc: PendingRpc, _ call: Call) -> Bool {
+        rpc.purpose != .store(call.id, isRaised: call.hasRaisedSeq)
+    }
+
+    /// A replica answered.
     mutating func storeAnswered(
         _ call: Call, _ reply: EnvelopeView, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc,
-        isOutdated: Bool, _ nowUs: UInt64
+        _ nowUs: UInt64
     ) {
         if !rpc.isLate { endStore(call, rpc) }
-        guard !isOutdated else { return continueStoring(call, nowUs) }
+        guard !Self.isOutdated(rpc, call) else { return continueStoring(call, nowUs) }
         switch reply.message {
         case .stored(ok: true, _, _, _):
-            call.result.acks += 1
-            call.result.failed.removeAll { $0.peer == rpc.dst }
-            call.storeRetries.removeAll { $0.id == rpc.dst }
+            storeTaken(call, by: rpc.dst)
         case .stored(ok: false, _, _, let seq)
-        where seq >= call.result.seq && seq < .max && !call.hasRaisedSeq:
+        where goesOver(seq, call) && Self.cause(of: reply.message, in: payload) == .stale:
             return storeAgain(call, over: seq, nowUs)
         default:
             _ = putsOff(rpc.dst, call, nowUs)
@@ -174,12 +178,27 @@ extension DhtNode {
         continueStoring(call, nowUs)
     }
 
+    /// A replica has it. One that was asked twice, for its answer was late, may say so twice.
+    private func storeTaken(_ call: Call, by peer: NodeID) {
+        call.result.failed.removeAll { $0.peer == peer }
+        call.storeRetries.removeAll { $0.id == peer }
+        guard !call.takers.contains(peer) else { return }
+        call.takers.append(peer)
+        call.result.acks += 1
+    }
+
+    /// Whether the put is to be made again over a version `seq` that a replica has.
+    private func goesOver(_ seq: UInt64, _ call: Call) -> Bool {
+        call.kind == .put && !call.hasRaisedSeq && seq >= call.result.seq && seq < .max
+    }
+
     /// A replica has a newer version than ours was to be: the clock here is behind. Everyone gets a newer one.
     private mutating func storeAgain(_ call: Call, over seq: UInt64, _ nowUs: UInt64) {
         call.hasRaisedSeq = true
         call.result.seq = seq + 1
         call.result.acks = 0
         call.result.failed = []
+        call.takers.removeAll(keepingCapacity: true)
         call.storeCursor = 0
         call.storeRetries.removeAll(keepingCapacity: true)
         beginStoring(call, nowUs)
@@ -188,9 +207,10 @@ extension DhtNode {
     /// A replica is silent, or lost.
     mutating func storeLost(_ call: Call, _ rpc: PendingRpc, _ code: RpcCode, _ nowUs: UInt64) {
         endStore(call, rpc)
+        guard !Self.isOutdated(rpc, call) else { return continueStoring(call, nowUs) }
         let wasAskedTwice = call.result.failed.contains { $0.peer == rpc.dst }
         if code == .timeout, !wasAskedTwice {
-            call.storeRetries.append(Contact(id: rpc.dst, endpoint: rpc.endpoint))
+            call.storeRetries.append(rpc.contact)
         }
         switch code {
         case .unreachable: note(call, rpc.dst, .unreachable)
@@ -231,12 +251,15 @@ extension DhtNode {
         call.result.failed.append(PutFailure(peer: peer, cause: cause))
     }
 
-    /// The bounded word for a refusal, whatever text the peer gave.
+    /// The bounded word for a refusal, whatever text the peer gave. What this node says of peers that gave no
+    /// answer is not for them to say.
     private static func cause(
         of message: MessageView, in payload: UnsafeRawBufferPointer
     ) -> FailureCause {
         if case .busy = message { return .busy }
         guard case .stored(_, let code, _, _) = message else { return .error }
-        return FailureCause(rawValue: String(decoding: code.bytes(in: payload), as: UTF8.self)) ?? .refused
+        let word = FailureCause(rawValue: String(decoding: code.bytes(in: payload), as: UTF8.self))
+        guard let word, [.stale, .full, .tooLarge].contains(word) else { return .refused }
+        return word
     }
 }

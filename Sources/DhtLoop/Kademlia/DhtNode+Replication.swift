@@ -4,17 +4,13 @@
 // RO:METRICS  dht_replicated_total, dht_handed_over_total
 
 extension DhtNode {
-    /// A contact was added.
-    mutating func neighbourJoined(_ id: NodeID, _ nowUs: UInt64) {
-        guard store.count > 0, table.isNear(id, neighbours: neighbourCount) else { return }
-        replication.changes.join(id)
-        armReplication(nowUs)
-    }
-
-    /// A contact was given up.
-    mutating func neighbourLeft(_ id: NodeID, _ nowUs: UInt64) {
-        guard store.count > 0, table.isNear(id, neighbours: neighbourCount) else { return }
-        replication.changes.leave(id)
+    /// A contact has come, or was given up: if it is a neighbour, the records that this concerns are looked for
+    /// soon. A node that leaves follows nobody any more.
+    mutating func noteNeighbour(_ id: NodeID, hasCome: Bool, _ nowUs: UInt64) {
+        guard store.count > 0, !replication.isLeaving, table.isNear(id, neighbours: neighbourCount) else {
+            return
+        }
+        if hasCome { replication.changes.join(id) } else { replication.changes.leave(id) }
         armReplication(nowUs)
     }
 
@@ -33,9 +29,10 @@ extension DhtNode {
     public var isHandingOver: Bool { replication.isLeaving && replication.pass != nil }
 
     private mutating func armReplication(_ nowUs: UInt64) {
-        guard replication.timer == .none, !replication.isLeaving else { return }
+        guard replication.timer == .none else { return }
         let longest = replication.pass == nil ? Replication.patienceUs : Replication.turnUs
-        let waitUs = UInt64.random(in: (longest / 4)...longest, using: &generator)
+        let waitUs =
+            replication.isLeaving ? longest : UInt64.random(in: (longest / 4)...longest, using: &generator)
         replication.timer = wheel.schedule(atUs: nowUs + waitUs, token: TimerToken(.replicate).packed)
     }
 
@@ -62,14 +59,7 @@ extension DhtNode {
             }
             replication.pass = nil
         }
-        let isIdle = replication.pass == nil && replication.changes.isEmpty
-        guard !isIdle, replication.timer == .none else { return }
-        if replication.isLeaving {
-            replication.timer = wheel.schedule(
-                atUs: nowUs + Replication.turnUs, token: TimerToken(.replicate).packed)
-        } else {
-            armReplication(nowUs)
-        }
+        if replication.pass != nil || !replication.changes.isEmpty { armReplication(nowUs) }
     }
 
     private mutating func lookThrough(

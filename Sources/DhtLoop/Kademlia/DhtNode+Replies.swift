@@ -4,7 +4,8 @@
 // RO:METRICS  dht_rpcs_total{op,code}, dht_timeout_total, dht_rejected_total{reason="stray_reply"}
 
 extension DhtNode {
-    /// Sends one request; `body` is appended by the caller between `beginRequest` and `sendRequest`.
+    /// Opens a request, arms its timer and begins its envelope. The caller appends the message and hands the
+    /// payload to `outbox.send(to:from:)`.
     ///
     /// - Returns: where the payload begins in the outbox, or nil when too many requests are pending.
     mutating func beginRequest(
@@ -37,8 +38,10 @@ extension DhtNode {
 
     /// Pings `contact`; whoever hears it, when its id is zero.
     mutating func ping(_ contact: Contact, _ purpose: RpcPurpose, _ nowUs: UInt64) {
-        guard !busyPeers.holds(contact.id, nowUs) else { return pingSpared(contact.id) }
-        guard let start = beginRequest(.ping, to: contact, purpose, nowUs) else { return }
+        guard !busyPeers.holds(contact.id, nowUs) else { return pingNotSent(contact.id) }
+        guard let start = beginRequest(.ping, to: contact, purpose, nowUs) else {
+            return pingNotSent(contact.id)
+        }
         outbox.bytes.appendPing()
         outbox.send(to: contact.endpoint, from: start)
     }
@@ -65,16 +68,13 @@ extension DhtNode {
         if isFollowed(reply, rpc) { expectFurther(of: rpc, nowUs) } else { close(rpc) }
         countEnd(of: rpc, Self.code(of: reply.message, isLate: rpc.isLate), nowUs)
         if rpc.isFirst { strangers.observe(nowUs - rpc.sentUs) }
-        meet(Contact(id: rpc.dst, endpoint: rpc.endpoint), rttUs: nowUs - rpc.sentUs, nowUs)
+        meet(rpc.contact, rttUs: nowUs - rpc.sentUs, nowUs)
         if case .busy(let retryMs) = reply.message { noteBusy(rpc.dst, retryMs: retryMs, nowUs) }
         switch rpc.purpose {
         case .lookup(let id):
             if let call = calls[id] { lookupStep(call, took: reply, in: payload, from: rpc, nowUs) }
-        case .store(let id, let isRaised):
-            if let call = calls[id] {
-                storeAnswered(
-                    call, reply, in: payload, from: rpc, isOutdated: isRaised != call.hasRaisedSeq, nowUs)
-            }
+        case .store(let id, _):
+            if let call = calls[id] { storeAnswered(call, reply, in: payload, from: rpc, nowUs) }
         case .copies:
             if !rpc.isLate { copiesAnswered(reply.message, from: rpc, nowUs) }
         case .verify, .probe, .gift, .recursion, .anyone:
@@ -200,7 +200,9 @@ extension DhtNode {
         giveUp(rpc)
         countEnd(of: rpc, code, nowUs)
         guard !rpc.isLate else { return }
-        noteFailure(of: rpc, weight: weight(of: code, at: rpc.endpoint), nowUs)
+        table.endProbe(of: rpc.dst)
+        let weight = weight(of: code, at: rpc.endpoint)
+        if weight > 0 { noteFailure(of: rpc, weight: weight, nowUs) }
         tellOwner(of: rpc, code, nowUs)
     }
 
@@ -224,14 +226,13 @@ extension DhtNode {
     }
 
     private mutating func noteFailure(of rpc: PendingRpc, weight: UInt8, _ nowUs: UInt64) {
-        table.endProbe(of: rpc.dst)
         switch table.fail(rpc.dst, weight: weight, nowUs: nowUs) {
         case .evicted(let silenceUs):
             stats.routeUpdates[.evicted] += 1
-            contactLost(Contact(id: rpc.dst, endpoint: rpc.endpoint), silenceUs: silenceUs, nowUs)
+            contactLost(rpc.contact, silenceUs: silenceUs, nowUs)
         case .replaced(let spare, let silenceUs):
             stats.routeUpdates[.replaced] += 1
-            contactLost(Contact(id: rpc.dst, endpoint: rpc.endpoint), silenceUs: silenceUs, nowUs)
+            contactLost(rpc.contact, silenceUs: silenceUs, nowUs)
             verify(spare, nowUs)
         case .kept(let isDoubted): if isDoubted { tendSooner(nowUs) }
         case .unknown: break

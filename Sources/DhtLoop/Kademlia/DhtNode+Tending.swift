@@ -36,10 +36,19 @@ extension DhtNode {
     var neighbourCount: Int { min(config.k, max(8, 2 * config.replica)) }
 
     /// Sees to it that the table is tended.
-    mutating func armTending(_ nowUs: UInt64, meanUs: UInt64 = Upkeep.tendBusyUs) {
-        guard upkeep.tendTimer == .none, table.count > 0 || !upkeep.graveyard.isEmpty else { return }
-        let waitUs = UInt64.random(in: (meanUs / 2)...(meanUs * 3 / 2), using: &generator)
-        upkeep.tendTimer = wheel.schedule(atUs: nowUs + waitUs, token: TimerToken(.tend).packed)
+    mutating func armTending(_ nowUs: UInt64) {
+        if upkeep.tendTimer == .none { planTurn(nowUs, meanUs: Upkeep.tendBusyUs) }
+    }
+
+    /// Plans the next turn half to one and a half of `meanUs` from now, unless one comes sooner: what happens in
+    /// between may hasten it, and never puts it off.
+    private mutating func planTurn(_ nowUs: UInt64, meanUs: UInt64) {
+        guard table.count > 0 || !upkeep.graveyard.isEmpty else { return }
+        let dueUs = nowUs + UInt64.random(in: (meanUs / 2)...(meanUs * 3 / 2), using: &generator)
+        if upkeep.tendTimer != .none, upkeep.tendDueUs <= dueUs { return }
+        wheel.cancel(upkeep.tendTimer)
+        upkeep.tendDueUs = dueUs
+        upkeep.tendTimer = wheel.schedule(atUs: dueUs, token: TimerToken(.tend).packed)
     }
 
     /// Names the sessions to keep open, now and then: in each bucket to those that answer soonest.
@@ -51,19 +60,15 @@ extension DhtNode {
         outbox.warm(wanted)
     }
 
-    /// A contact was found dead.
-    mutating func tendSooner(_ nowUs: UInt64) {
-        wheel.cancel(upkeep.tendTimer)
-        upkeep.tendTimer = .none
-        armTending(nowUs, meanUs: Upkeep.tendHastyUs)
-    }
+    /// A contact was found dead, or is doubted.
+    mutating func tendSooner(_ nowUs: UInt64) { planTurn(nowUs, meanUs: Upkeep.tendHastyUs) }
 
     /// Does what most needs doing.
     mutating func tend(_ nowUs: UInt64) {
         upkeep.tendTimer = .none
         upkeep.learnDoubt()
         keepWarm(nowUs)
-        armTending(nowUs, meanUs: tendOne(nowUs) ? Upkeep.tendBusyUs : Upkeep.tendIdleUs)
+        planTurn(nowUs, meanUs: tendOne(nowUs) ? Upkeep.tendBusyUs : Upkeep.tendIdleUs)
     }
 
     private mutating func tendOne(_ nowUs: UInt64) -> Bool {

@@ -23,10 +23,13 @@ struct Upkeep {
     /// Nodes that were pinged before they become contacts.
     var verifying: Set<NodeID> = []
     var bootstrapTimer = TimerID.none
+    var bootstrapDueUs: UInt64 = 0
     var sweepTimer = TimerID.none
     var sweepDueUs: UInt64 = 0
-    /// Attempts since the last change for the better.
+    /// Attempts since the last change for the better, or since the node is alone.
     var attempt = 0
+    /// A contact was added for whose sake the next look for peers is soon.
+    var hasNewcomer = false
     /// Looks around that have not ended.
     var looksAround = 0
     /// A contact that was given up is back since the last look around.
@@ -34,6 +37,7 @@ struct Upkeep {
     /// The next bucket to fill after a look around.
     var nextBucket = 0
     var tendTimer = TimerID.none
+    var tendDueUs: UInt64 = 0
     var nextWarmUs: UInt64 = 0
     /// Where sessions are kept open, as far as is known.
     var warm: Set<EndpointID> = []
@@ -76,10 +80,11 @@ extension DhtNode {
             lookAround(config.id, nowUs)
         }
         armTending(nowUs)
-        neighbourJoined(contact.id, nowUs)
+        noteNeighbour(contact.id, hasCome: true, nowUs)
         guard table.count <= config.k || wasLost else { return }
         upkeep.isReunited = upkeep.isReunited || wasLost
         upkeep.attempt = 0
+        upkeep.hasNewcomer = true
         armBootstrap(nowUs, withinUs: Upkeep.newcomerUs)
     }
 
@@ -87,17 +92,21 @@ extension DhtNode {
     mutating func contactLost(_ contact: Contact, silenceUs: UInt64, _ nowUs: UInt64) {
         upkeep.lifetimes.died(silenceUs: silenceUs)
         upkeep.graveyard.bury(contact, nowUs: nowUs)
-        neighbourLeft(contact.id, nowUs)
+        noteNeighbour(contact.id, hasCome: false, nowUs)
         tendSooner(nowUs)
-        if table.count == 0 { outbox.tell(.hasPeers(false)) }
+        if table.count == 0 {
+            upkeep.attempt = 0
+            outbox.tell(.hasPeers(false))
+        }
+        if table.count < config.k { armBootstrap(nowUs) }
     }
 
     /// Alone: ask again at every bootstrap overlay. Not alone: look around.
     mutating func lookForPeers(_ nowUs: UInt64) {
         upkeep.bootstrapTimer = .none
         // The newcomer for whose sake this is was one of many.
-        let isForNewcomer = upkeep.attempt == 0 && table.count > config.k && !upkeep.isReunited
-        upkeep.isReunited = false
+        let isForNewcomer = upkeep.hasNewcomer && table.count > config.k && !upkeep.isReunited
+        (upkeep.hasNewcomer, upkeep.isReunited) = (false, false)
         upkeep.attempt += 1
         armBootstrap(nowUs)
         if table.count < config.k {
@@ -124,7 +133,8 @@ extension DhtNode {
 
     /// The next bucket, of those farther than the nearest contact, that knows of too few to fill it.
     private mutating func nextPoorBucket() -> Int? {
-        while table.hasContacts(deeperThan: upkeep.nextBucket) {
+        let deepest = table.deepest ?? 0
+        while upkeep.nextBucket < deepest {
             let bucket = table.buckets[upkeep.nextBucket]
             upkeep.nextBucket += 1
             if bucket.count + bucket.spares.count < config.k / 2 { return upkeep.nextBucket - 1 }
@@ -133,20 +143,21 @@ extension DhtNode {
         return nil
     }
 
-    /// Arms the timer of the next look for peers; sooner the fewer are known.
+    /// Plans the next look for peers, the sooner the fewer are known. One that comes sooner stays: what happens in
+    /// between may hasten it, and never puts it off.
     private mutating func armBootstrap(_ nowUs: UInt64, withinUs: UInt64? = nil) {
+        let dueUs = nowUs + waitForPeers(withinUs)
+        if upkeep.bootstrapTimer != .none, upkeep.bootstrapDueUs <= dueUs { return }
         wheel.cancel(upkeep.bootstrapTimer)
-        let wait: UInt64
-        if let withinUs {
-            wait = UInt64.random(in: (withinUs / 2)...withinUs, using: &generator)
-        } else if table.count == 0 {
-            wait = jittered(Upkeep.aloneBaseUs, cap: Upkeep.aloneCapUs)
-        } else if table.count < config.k {
-            wait = jittered(Upkeep.sparseBaseUs, cap: Upkeep.sparseCapUs)
-        } else {
-            wait = config.refreshUs / 2 + UInt64.random(in: 0...config.refreshUs, using: &generator)
-        }
-        upkeep.bootstrapTimer = wheel.schedule(atUs: nowUs + wait, token: TimerToken(.bootstrap).packed)
+        upkeep.bootstrapDueUs = dueUs
+        upkeep.bootstrapTimer = wheel.schedule(atUs: dueUs, token: TimerToken(.bootstrap).packed)
+    }
+
+    private mutating func waitForPeers(_ withinUs: UInt64?) -> UInt64 {
+        if let withinUs { return UInt64.random(in: (withinUs / 2)...withinUs, using: &generator) }
+        if table.count == 0 { return jittered(Upkeep.aloneBaseUs, cap: Upkeep.aloneCapUs) }
+        if table.count < config.k { return jittered(Upkeep.sparseBaseUs, cap: Upkeep.sparseCapUs) }
+        return config.refreshUs / 2 + UInt64.random(in: 0...config.refreshUs, using: &generator)
     }
 
     /// Half to all of base * 2^attempt, at most `cap`.
@@ -157,7 +168,8 @@ extension DhtNode {
 
     /// Sees to it that the store is swept once its next record has expired.
     mutating func armSweep() {
-        guard let due = [store.nextSweepUs, providers.nextSweepUs].compactMap({ $0 }).min() else { return }
+        let due = min(store.nextSweepUs ?? .max, providers.nextSweepUs ?? .max)
+        guard due < .max else { return }
         if upkeep.sweepTimer != .none, upkeep.sweepDueUs <= due { return }
         wheel.cancel(upkeep.sweepTimer)
         upkeep.sweepDueUs = due

@@ -121,9 +121,7 @@ public struct DhtNode: ~Copyable {
         case .sweep: sweepStore(nowUs)
         case .tend: tend(nowUs)
         case .replicate: replicate(nowUs)
-        case .courier:
-            courier.timer = .none
-            dispatch(nowUs)
+        case .courier: courierTimerFired(nowUs)
         case .republish: republish(nowUs)
         case .none: break
         }

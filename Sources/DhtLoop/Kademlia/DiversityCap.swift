@@ -97,7 +97,7 @@ extension RoutingTable {
                 guard other != network, other != .none, sum < k else { return }
                 let place = known[..<filled].firstIndex { $0.network == other } ?? filled
                 if place == filled {
-                    (known.baseAddress! + filled).initialize(to: (other, 0))
+                    known.initializeElement(at: filled, to: (other, 0))
                     filled += 1
                 }
                 guard known[place].count < cap.perBucket else { return }
@@ -118,7 +118,7 @@ extension RoutingTable {
     ) -> (network: NetworkPrefix, count: Int) {
         withUnsafeTemporaryAllocation(of: NetworkPrefix.self, capacity: max(1, count)) { networks in
             for index in 0..<count {
-                (networks.baseAddress! + index).initialize(to: network(of: endpoint(index)))
+                networks.initializeElement(at: index, to: network(of: endpoint(index)))
             }
             var most = (network: NetworkPrefix.none, count: 0)
             for index in 0..<count where networks[index] != .none && networks[index] != most.network {

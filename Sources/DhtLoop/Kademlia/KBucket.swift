@@ -1,7 +1,7 @@
 // RO:WHAT  KBucket: up to k contacts that share one prefix length with the own id, and spares behind them.
 // RO:WHY   Long-lived contacts are the ones that stay (Kademlia paper, 2.2 and 4.1): a full bucket keeps its
 //          old ones, and a newcomer waits in the replacement cache until one of them fails.
-// RO:INVARIANTS  live.count <= k; no id twice; the first `heard` spares never answered us.
+// RO:INVARIANTS  at most k contacts and k spares; no id twice; the first `heard` spares never answered us.
 // RO:TEST  Tests/DhtLoopTests/Kademlia/RoutingTableTests.swift
 
 /// What is known of a contact besides its id.

@@ -7,6 +7,10 @@
 
 /// Neighbours that came and went.
 struct NeighbourChanges {
+    /// Most that are remembered of either kind; the oldest give way. Peers come and go as they like while a look
+    /// waits for a slow one.
+    static let most = 256
+
     private(set) var joined: [NodeID] = []
     private(set) var left: [NodeID] = []
 
@@ -15,12 +19,18 @@ struct NeighbourChanges {
     /// A neighbour came. If it had left, copies were made for its going, or are not needed now; it gets its own.
     mutating func join(_ id: NodeID) {
         left.removeAll { $0 == id }
-        if !joined.contains(id) { joined.append(id) }
+        Self.note(id, in: &joined)
     }
 
     mutating func leave(_ id: NodeID) {
         joined.removeAll { $0 == id }
-        if !left.contains(id) { left.append(id) }
+        Self.note(id, in: &left)
+    }
+
+    private static func note(_ id: NodeID, in ids: inout [NodeID]) {
+        guard !ids.contains(id) else { return }
+        if ids.count >= most { ids.removeFirst() }
+        ids.append(id)
     }
 }
 

@@ -16,10 +16,8 @@ extension RoutingTable {
 
     /// The contacts at `endpoint` among the nearest `limit`, by whole buckets.
     func neighbours(at endpoint: EndpointID, ofNearest limit: Int) -> [Contact] {
-        var (found, looked, left) = ([Contact](), 0, occupied)
-        while !left.isZero, looked < limit {
-            let bucket = 255 - left.trailingZeroBitCount
-            left = left.flippingBit(bucket)
+        var (found, looked) = ([Contact](), 0)
+        for bucket in deepestFirst where looked < limit {
             for index in buckets[bucket].states.indices
             where buckets[bucket].states[index].endpoint == endpoint {
                 found.append(buckets[bucket].contact(index))
@@ -33,10 +31,7 @@ extension RoutingTable {
     /// id, or of all.
     func stalest(ofNearest limit: Int = .max, nowUs: UInt64, staleUs: UInt64) -> Contact? {
         var (best, oldestUs, looked) = (Contact?.none, nowUs - min(nowUs, staleUs), 0)
-        var left = occupied
-        while !left.isZero, looked < limit {
-            let bucket = 255 - left.trailingZeroBitCount
-            left = left.flippingBit(bucket)
+        for bucket in deepestFirst where looked < limit {
             for index in buckets[bucket].states.indices
             where buckets[bucket].states[index].lastSeenUs < oldestUs {
                 oldestUs = buckets[bucket].states[index].lastSeenUs
@@ -51,11 +46,8 @@ extension RoutingTable {
     /// hold the most of all keys.
     func soonest(perBucket limit: Int) -> [EndpointID] {
         var endpoints: [EndpointID] = []
-        var left = occupied
-        while !left.isZero {
-            let bucket = left.leadingZeroBitCount
-            left = left.flippingBit(bucket)
-            let good = buckets[bucket].states.filter { $0.failures == 0 && $0.rtt.isMeasured }
+        for bucket in buckets where bucket.count > 0 {
+            let good = bucket.states.filter { $0.failures == 0 && $0.rtt.isMeasured }
             let fastest = good.sorted { $0.rtt.smoothedUs < $1.rtt.smoothedUs }.prefix(limit)
             for state in fastest where !endpoints.contains(state.endpoint) {
                 endpoints.append(state.endpoint)
@@ -67,20 +59,14 @@ extension RoutingTable {
     /// A bucket in whose range nothing was looked up since `sinceUs`, of those that can hold anyone: no deeper
     /// than the deepest that does.
     func unvisitedBucket(sinceUs: UInt64) -> Int? {
-        guard !occupied.isZero else { return nil }
-        return (0...(255 - occupied.trailingZeroBitCount)).first { buckets[$0].lastLookupUs < sinceUs }
+        guard let deepest else { return nil }
+        return (0...deepest).first { buckets[$0].lastLookupUs < sinceUs }
     }
 
     /// The deepest bucket that is at least half full: ids that share more bits are so few that the table holds them
     /// all. 0 for a small network.
     var crowdedDepth: Int {
-        var left = occupied
-        while !left.isZero {
-            let bucket = 255 - left.trailingZeroBitCount
-            if 2 * buckets[bucket].count >= k { return bucket }
-            left = left.flippingBit(bucket)
-        }
-        return 0
+        deepestFirst.first { 2 * buckets[$0].count >= k } ?? 0
     }
 
     /// Whether `id` lies where this node's neighbours do: at most two buckets farther than the nearest `count`.
@@ -91,12 +77,11 @@ extension RoutingTable {
 
     /// The deepest bucket with which the nearest `count` contacts are complete; 0 when there are fewer.
     private func depth(ofNearest count: Int) -> Int {
-        var (found, depth) = (0, 0)
-        for bucket in buckets.indices.reversed() {
+        var found = 0
+        for bucket in deepestFirst {
             found += buckets[bucket].count
-            depth = bucket
-            if found >= count { break }
+            if found >= count { return bucket }
         }
-        return depth
+        return 0
     }
 }

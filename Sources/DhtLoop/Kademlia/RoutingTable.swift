@@ -1,8 +1,8 @@
-// RO:WHAT  RoutingTable: 256 k-buckets around the own id, and the closest-K walk over them.
-// RO:WHY   Bucket order by distance to any target follows from the bits of the target's distance, so the
-//          closest K are found without sorting the table.
+// RO:WHAT  RoutingTable: 256 k-buckets around the own id, who gets a place in them, and who loses it.
+// RO:WHY   Who is near knows who is nearer (Kademlia paper, 2.2): a few contacts at each distance lead everywhere.
 // RO:INVARIANTS  a contact lies in the bucket of its shared prefix; the own id is never in it;
 //                bit i of `occupied` is set exactly when bucket i has a live contact.
+// RO:INTERACTS  +Closest finds the closest K; +Tending says who is due for a ping; DiversityCap, who gives way.
 // RO:TEST  Tests/DhtLoopTests/Kademlia/RoutingTableTests.swift
 
 /// Contacts by shared prefix length with the own id (Kademlia paper, section 2.4).
@@ -79,8 +79,11 @@ public struct RoutingTable {
         }
     }
 
-    /// Whether any contact shares more than `bucket` bits with the own id.
-    func hasContacts(deeperThan bucket: Int) -> Bool { 255 - occupied.trailingZeroBitCount > bucket }
+    /// The buckets that hold a contact, the deepest first: there lie the nearest.
+    var deepestFirst: DeepestFirst { DeepestFirst(occupied) }
+
+    /// The deepest bucket that holds a contact; nil when none does.
+    var deepest: Int? { deepestFirst.first { _ in true } }
 
     /// Changes the state of `id` if it is a live contact; false when it is not.
     @discardableResult
@@ -176,15 +179,13 @@ public struct RoutingTable {
         if let bucket = bucketIndex(of: id) { buckets[bucket].isProbing = false }
     }
 
-    /// Notes `weight` unanswered requests. A contact with a spare behind it leaves at `quietFailures`, one
+    /// Notes `weight` unanswered requests, 1 or more. A contact with a spare behind it leaves at `quietFailures`, one
     /// without at `maxFailures`: an unsure contact is better than none.
     public mutating func fail(_ id: NodeID, weight: UInt8 = 1, nowUs: UInt64) -> Eviction {
         guard let bucket = bucketIndex(of: id), let index = buckets[bucket].index(of: id) else {
             return .unknown
         }
-        buckets[bucket].update(index) {
-            $0.failures = $0.failures.addingReportingOverflow(weight).partialValue
-        }
+        buckets[bucket].update(index) { $0.failures += min(weight, .max - $0.failures) }
         let state = buckets[bucket].states[index]
         let silenceUs = nowUs - min(nowUs, state.lastSeenUs)
         let spares = buckets[bucket].spares
@@ -222,5 +223,19 @@ public struct RoutingTable {
         buckets[bucket].remove(at: index)
         if buckets[bucket].count == 0 { occupied = occupied.flippingBit(bucket) }
         count -= 1
+    }
+}
+
+/// The one-bits of an id, the last first.
+struct DeepestFirst: Sequence, IteratorProtocol {
+    private var left: NodeID
+
+    init(_ bits: NodeID) { left = bits }
+
+    mutating func next() -> Int? {
+        guard !left.isZero else { return nil }
+        let bit = 255 - left.trailingZeroBitCount
+        left = left.flippingBit(bit)
+        return bit
     }
 }

@@ -71,6 +71,8 @@ struct PendingRpc {
     /// Further answers taken.
     var furtherAnswers: UInt8 = 0
 
+    /// Whom it asks, and where.
+    var contact: Contact { Contact(id: dst, endpoint: endpoint) }
     var isLate: Bool { patience == .late }
     var isFurther: Bool { patience == .further || patience == .furtherLate }
 }

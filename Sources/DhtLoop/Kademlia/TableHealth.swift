@@ -31,7 +31,7 @@ extension RoutingTable {
     /// How the table is now.
     public func health(nowUs: UInt64) -> TableHealth {
         var health = TableHealth()
-        health.deepest = buckets.lastIndex { $0.count > 0 }
+        health.deepest = deepest
         for (prefix, bucket) in buckets.enumerated() {
             if bucket.count == 0, prefix < health.deepest ?? 0 { health.gaps.append(prefix) }
             guard bucket.count + bucket.spares.count > 0 else { continue }
@@ -69,8 +69,8 @@ extension RoutingTable {
     public var networkSizeEstimate: Double {
         guard count >= k, k > 2 else { return Double(count + 1) }
         var distances: [Double] = []
-        for bucket in buckets.reversed() {
-            distances += bucket.ids.map { $0.distance(to: ownID).shareOfSpace }
+        for bucket in deepestFirst {
+            distances += buckets[bucket].ids.map { $0.distance(to: ownID).shareOfSpace }
             if distances.count >= k { break }
         }
         distances.sort()

@@ -53,6 +53,8 @@ struct CourierTests {
         var node: DhtNode
         let peer: Contact
         var nowUs = CourierTests.second
+        /// There is no session to the peer: a host tells so at once of all that is sent.
+        var isDown = false
 
         /// `isHome` when the peer is behind the node's own overlay.
         init(isHome: Bool = false) {
@@ -113,6 +115,7 @@ struct CourierTests {
             while let due = node.nextDeadlineUs, due <= end {
                 nowUs = max(nowUs, due)
                 node.advance(nowUs: nowUs)
+                if isDown { node.linkDown(peer.endpoint, isRemote: false, nowUs: nowUs) }
             }
             nowUs = end
             return takeSent()
@@ -141,6 +144,14 @@ struct CourierTests {
         }
         #expect(batches == [64, 64, 22] && told == owed)
         #expect(pair.replicated == 150 && pair.isIdle && pair.isSound)
+    }
+
+    @Test("a peer that says it took more than it was sent took what it was sent")
+    func boaster() throws {
+        let pair = Pair()
+        let batch = try #require(pair.owe([Self.key(1), Self.key(2)]).first)
+        #expect(try pair.answer(batch, .storedMany(stored: 64, refused: [])).isEmpty)
+        #expect(pair.replicated == 2 && pair.isIdle)
     }
 
     @Test("a record that is gone by its turn is left out, and a route of nothing else ends")
@@ -221,21 +232,40 @@ struct CourierTests {
         #expect(pair.node.table.state(of: pair.peer.id) == nil)
     }
 
+    @Test("a hand-over ends though what is left of it expired while its taker was busy")
+    func expired() throws {
+        let pair = Pair()
+        let outcome = [1].withUnsafeBytes {
+            pair.node.keep(
+                Self.key(1), seq: 1, ttlSeconds: 2, value: $0, isTombstone: false, pair.nowUs)
+        }
+        #expect(outcome == .stored)
+        pair.node.replication.isLeaving = true
+        pair.node.replication.pass = Replication.Pass(reason: .leaving, position: nil)
+        pair.node.courier.add(Self.key(1), to: pair.peer)
+        pair.node.dispatch(pair.nowUs)
+        let batch = try #require(pair.takeSent().first)
+        #expect(try pair.answer(batch, .busy(retryMs: 5_000)).isEmpty)
+        let isOverEarly = !pair.node.isHandingOver
+        #expect(pair.wait(us: 6 * Self.second).isEmpty)
+        let isOver = !pair.node.isHandingOver
+        #expect(!isOverEarly && isOver && pair.isIdle && pair.isSound)
+    }
+
     @Test(
         "while the own overlay is down, batches to those behind it wait instead of being lost over and over")
     func homeDown() throws {
         let pair = Pair(isHome: true)
         #expect(pair.owe([Self.key(1)]).count == 1)
-        var sent: [EnvelopeImage] = []
-        for _ in 0..<100 {
-            // What a host does that has no session: it tells so at once.
-            pair.node.linkDown(pair.peer.endpoint, isRemote: false, nowUs: pair.nowUs)
-            #expect(pair.takeSent().isEmpty)
-            sent += pair.wait(us: Self.second / 10)
-        }
+        pair.node.linkDown(pair.peer.endpoint, isRemote: false, nowUs: pair.nowUs)
+        #expect(pair.takeSent().isEmpty)
+        pair.isDown = true
+        let sent = pair.wait(us: 10 * Self.second)
+        pair.isDown = false
         #expect((50...100).contains(sent.count) && !pair.isIdle && pair.isSound)
-        let last = try #require(sent.last)
-        #expect(try pair.answer(last, .storedMany(stored: 1, refused: [])).isEmpty)
+        var again: [EnvelopeImage] = []
+        for _ in 0..<20 where again.isEmpty { again = pair.wait(us: Self.second / 100) }
+        #expect(try pair.answer(try #require(again.first), .storedMany(stored: 1, refused: [])).isEmpty)
         #expect(pair.replicated == 1 && pair.isIdle)
     }
 

@@ -21,6 +21,16 @@ struct NeighbourChangesTests {
         #expect(changes.joined == [a] && changes.left == [b] && !changes.isEmpty)
     }
 
+    @Test("of more changes than are remembered the latest stay")
+    func bounded() {
+        var changes = NeighbourChanges()
+        let ids = (0..<UInt64(2 * NeighbourChanges.most)).map { NodeID($0, 1, 0, 0) }
+        for id in ids { changes.join(id) }
+        #expect(changes.joined == Array(ids.suffix(NeighbourChanges.most)))
+        for id in ids { changes.leave(id) }
+        #expect(changes.joined.isEmpty && changes.left == Array(ids.suffix(NeighbourChanges.most)))
+    }
+
     @Test("what happened last counts: who is back is new, who came and went is gone")
     func lastCounts() {
         var changes = NeighbourChanges()
@@ -320,6 +330,25 @@ extension DhtNodeTests {
             let later = box.node.stats.replicated
             let broken = box.node.brokenInvariant(nowUs: network.nowUs)
             #expect(isOver && later == sent && broken == nil)
+        }
+
+        @Test("who comes or goes during a hand-over starts nothing that follows its end", arguments: 1...3)
+        func nothingFollows(seed: UInt64) throws {
+            let network = tests.cluster(8, seed: seed)
+            _ = try fill(network, 20, seed: seed)
+            let box = network.nodes[2]
+            network.delayUs = 200_000
+            box.node.leave(nowUs: network.nowUs)
+            var generator = SeededGenerator(seed: seed)
+            let newcomer = Contact(id: .random(using: &generator), endpoint: network.nodes[3].home)
+            box.node.meet(newcomer, rttUs: 1_000, network.nowUs)
+            box.node.contactLost(newcomer, silenceUs: Self.second, network.nowUs)
+            network.collect(2)
+            func ends() -> Int { box.events.count { if case .handedOver = $0 { true } else { false } } }
+            #expect(ends() == 0, "seed \(seed)")
+            for _ in 0..<2_000 where ends() == 0 { network.run(us: 1_000) }
+            let (pass, timer) = (box.node.replication.pass, box.node.replication.timer)
+            #expect(ends() == 1 && pass == nil && timer == .none, "seed \(seed)")
         }
 
         @Test("one that holds nothing, or knows nobody, has left at once")

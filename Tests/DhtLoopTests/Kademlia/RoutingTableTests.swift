@@ -72,6 +72,9 @@ struct RoutingTableTests {
         #expect(closest(table, id, 3) == [id])
         #expect(table.fail(id, weight: 3, nowUs: 4) == .evicted(silenceUs: 1))
         #expect(table.count == 0 && closest(table, id, 3).isEmpty)
+        #expect(table.insert(contact(id), nowUs: 5) == .added)
+        #expect(table.fail(id, nowUs: 6) == .kept(isDoubted: false))
+        #expect(table.fail(id, weight: .max, nowUs: 6) == .evicted(silenceUs: 1))
     }
 
     @Test("the own id and clients never enter")

@@ -33,6 +33,21 @@ struct TableHealthTests {
         #expect(table(of: .zero, among: ids).networkSizeEstimate == Double(others + 1))
     }
 
+    @Test("buckets that hold a contact are walked from the deepest, and no others")
+    func deepestFirst() {
+        for seed in UInt64(1)...50 {
+            var generator = SeededGenerator(seed: seed)
+            let own = NodeID.random(using: &generator)
+            let prefixes = (0..<12).map { _ in Int.random(in: 0...255, using: &generator) }
+            let ids = prefixes.map { own.random(sharingPrefix: $0, using: &generator) }
+            let table = table(of: own, among: ids)
+            let expected = Set(prefixes).sorted(by: >)
+            #expect(Array(table.deepestFirst) == expected && table.deepest == expected[0], "seed \(seed)")
+        }
+        let empty = table(of: .zero, among: [])
+        #expect(Array(empty.deepestFirst) == [] && empty.deepest == nil)
+    }
+
     @Test("the same bit further along is half the share of the space")
     func shares() {
         for bit in 0..<192 {

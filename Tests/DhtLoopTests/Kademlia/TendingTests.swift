@@ -235,6 +235,80 @@ extension DhtNodeTests {
             #expect(!isDoubted)
         }
 
+        @Test("a stream of losses puts the next turn off no farther than the first one did", arguments: 1...3)
+        func lossesInARow(seed: UInt64) {
+            let network = settled(6, seed: seed)
+            let box = network.nodes[0]
+            box.node.table.update(id(network, 3)) { $0.failures = RoutingTable.quietFailures }
+            let endUs = network.nowUs + Upkeep.tendHastyUs * 3 / 2 + 1_000
+            for nowUs in stride(from: network.nowUs, through: endUs, by: 1_000) {
+                box.node.tendSooner(nowUs)
+                box.node.advance(nowUs: nowUs)
+            }
+            let (pinged, broken) = (sentTo(box), box.node.brokenInvariant(nowUs: endUs))
+            #expect(!pinged.isEmpty && broken == nil, "seed \(seed)")
+        }
+
+        @Test("who loses everybody asks the bootstrap overlays at once, however late the next look was")
+        func aloneAgain() {
+            let network = settled(6, seed: 13)
+            let box = network.nodes[3]
+            let others = network.nodes.indices.filter { $0 != 3 }
+            #expect(box.node.upkeep.bootstrapDueUs > network.nowUs + 1_000 * Self.second)
+            for other in others {
+                for _ in 0..<RoutingTable.maxFailures {
+                    box.node.linkDown(network.nodes[other].home, isRemote: true, nowUs: network.nowUs)
+                    network.collect(3)
+                }
+            }
+            let (alone, dueUs) = (box.node.table.count == 0, box.node.upkeep.bootstrapDueUs)
+            #expect(alone && dueUs <= network.nowUs + Upkeep.aloneBaseUs)
+            network.run(us: 2 * Self.second)
+            let (known, broken) = (box.node.table.count, box.node.brokenInvariant(nowUs: network.nowUs))
+            #expect(known > 0 && broken == nil)
+        }
+
+        @Test("a session that opens over and over does not put the next look around off")
+        func flapping() {
+            let network = settled(6, k: 4, seed: 14)
+            let box = network.nodes[3]
+            let dueUs = box.node.upkeep.bootstrapDueUs
+            for _ in 0..<20 { box.node.linkUp(network.nodes[0].home, nowUs: network.nowUs) }
+            let laterUs = box.node.upkeep.bootstrapDueUs
+            #expect(laterUs <= dueUs)
+        }
+
+        @Test("strangers that cannot be pinged, for too much is pending, do not count as being pinged")
+        func tooManyPending() {
+            let network = TestNetwork()
+            let box = network.add(seed: 15) { $0.maxRpcs = 2 }
+            let endpoint = network.endpoints.intern("10.0.0.9:1")!
+            for number in 0..<UInt64(2 * Upkeep.maxVerifying) {
+                box.node.verify(Contact(id: NodeID(number, 7, 7, 7), endpoint: endpoint), network.nowUs)
+            }
+            let (verifying, pending) = (box.node.upkeep.verifying.count, box.node.pendingRpcs)
+            #expect(verifying == 2 && pending == 2)
+            network.collect(0)
+            network.run(us: 10 * Self.second)
+            let left = box.node.upkeep.verifying.count
+            #expect(left == 0)
+        }
+
+        @Test("the end of the session to the own overlay costs no contact its place, not even a doubted one")
+        func homeDown() {
+            let network = settled(3, k: 4, seed: 16)
+            let box = network.nodes[0]
+            let doubted = Contact(id: id(network, 1), endpoint: box.home)
+            box.node.meet(doubted, rttUs: 1_000, network.nowUs)
+            box.node.table.update(doubted.id) { $0.failures = RoutingTable.quietFailures }
+            let spare = Contact(id: doubted.id.flippingBit(255), endpoint: network.nodes[2].home)
+            _ = box.node.table.hear(spare, nowUs: network.nowUs, staleUs: Self.second)
+            box.node.ping(doubted, .probe, network.nowUs)
+            box.node.linkDown(box.home, isRemote: true, nowUs: network.nowUs)
+            let isKept = box.node.table.state(of: doubted.id) != nil
+            #expect(isKept)
+        }
+
         @Test("sessions to keep open are named within a minute, and none when none are wanted")
         func warm() {
             let network = TestNetwork()

@@ -231,7 +231,7 @@ extension EnvelopeImage {
     /// Words of ours: the encoder takes them only as literals.
     private static let words: [StaticString] = [
         "stale",
-        "", "too_large", "full", "unsupported", "malformed", "bad_key_length",
+        "", "too_large", "full", "timeout", "unsupported", "malformed", "bad_key_length",
     ]
 
     private static func word(_ text: Text) -> StaticString? {
