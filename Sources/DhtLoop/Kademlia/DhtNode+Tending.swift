@@ -10,8 +10,10 @@ extension Upkeep {
     static let tendIdleUs: UInt64 = 6_000_000
     /// Mean time to the next turn when a contact was found dead: there may be more, and asking them is cheap.
     static let tendHastyUs: UInt64 = 1_000_000
-    /// Time after which the sessions to be kept open are chosen anew.
+    /// Time after which the sessions to be kept open are chosen anew; and at first, while the table fills. It doubles
+    /// from the one to the other.
     static let warmUs: UInt64 = 60_000_000
+    static let firstWarmUs: UInt64 = 4_000_000
     /// One turn in so many asks a contact that was given up.
     static let graveTurns: UInt64 = 4
     /// A bucket in whose range nothing was looked up for so long is refreshed (Kademlia paper, 2.3).
@@ -54,7 +56,8 @@ extension DhtNode {
     /// Names the sessions to keep open, now and then: in each bucket to those that answer soonest.
     private mutating func keepWarm(_ nowUs: UInt64) {
         guard config.warmPerBucket > 0, nowUs >= upkeep.nextWarmUs else { return }
-        upkeep.nextWarmUs = nowUs + Upkeep.warmUs
+        upkeep.nextWarmUs = nowUs + upkeep.warmWaitUs
+        upkeep.warmWaitUs = min(2 * upkeep.warmWaitUs, Upkeep.warmUs)
         let wanted = table.soonest(perBucket: config.warmPerBucket)
         upkeep.warm = Set(wanted)
         outbox.warm(wanted)

@@ -39,6 +39,7 @@ struct Upkeep {
     var tendTimer = TimerID.none
     var tendDueUs: UInt64 = 0
     var nextWarmUs: UInt64 = 0
+    var warmWaitUs = Self.firstWarmUs
     /// Where sessions are kept open, as far as is known.
     var warm: Set<EndpointID> = []
     var lifetimes = Lifetimes()
