@@ -13,8 +13,10 @@ struct Upkeep {
     static let sparseBaseUs: UInt64 = 8_000_000
     static let sparseCapUs: UInt64 = 60_000_000
 
-    /// Longest wait until a newcomer makes us look around again.
+    /// Longest wait until a newcomer makes us look around again; and until the first of a row of them does, each less
+    /// than that after the last. A node that joins meets many at once, and one look serves them all.
     static let newcomerUs: UInt64 = 1_000_000
+    static let newcomersUs: UInt64 = 4_000_000
 
     /// Overlays to ask "anyone there?".
     var bootstrap: [EndpointID] = []
@@ -28,8 +30,8 @@ struct Upkeep {
     var sweepDueUs: UInt64 = 0
     /// Attempts since the last change for the better, or since the node is alone.
     var attempt = 0
-    /// A contact was added for whose sake the next look for peers is soon.
-    var hasNewcomer = false
+    /// When the first contact was added for whose sake the next look for peers is soon; nil when there is none.
+    var newcomerUs: UInt64?
     /// Looks around that have not ended.
     var looksAround = 0
     /// A contact that was given up is back since the last look around.
@@ -85,8 +87,7 @@ extension DhtNode {
         guard table.count <= config.k || wasLost else { return }
         upkeep.isReunited = upkeep.isReunited || wasLost
         upkeep.attempt = 0
-        upkeep.hasNewcomer = true
-        armBootstrap(nowUs, withinUs: Upkeep.newcomerUs)
+        armForNewcomer(nowUs)
     }
 
     /// A contact was given up.
@@ -106,8 +107,8 @@ extension DhtNode {
     mutating func lookForPeers(_ nowUs: UInt64) {
         upkeep.bootstrapTimer = .none
         // The newcomer for whose sake this is was one of many.
-        let isForNewcomer = upkeep.hasNewcomer && table.count > config.k && !upkeep.isReunited
-        (upkeep.hasNewcomer, upkeep.isReunited) = (false, false)
+        let isForNewcomer = upkeep.newcomerUs != nil && table.count > config.k && !upkeep.isReunited
+        (upkeep.newcomerUs, upkeep.isReunited) = (nil, false)
         upkeep.attempt += 1
         armBootstrap(nowUs)
         if table.count < config.k {
@@ -146,16 +147,30 @@ extension DhtNode {
 
     /// Plans the next look for peers, the sooner the fewer are known. One that comes sooner stays: what happens in
     /// between may hasten it, and never puts it off.
-    private mutating func armBootstrap(_ nowUs: UInt64, withinUs: UInt64? = nil) {
-        let dueUs = nowUs + waitForPeers(withinUs)
+    private mutating func armBootstrap(_ nowUs: UInt64) {
+        let dueUs = nowUs + waitForPeers()
         if upkeep.bootstrapTimer != .none, upkeep.bootstrapDueUs <= dueUs { return }
+        moveBootstrap(to: dueUs)
+    }
+
+    /// Plans the look that a newcomer is a reason for. Those who come after it put it off, but not for long.
+    private mutating func armForNewcomer(_ nowUs: UInt64) {
+        let firstUs = upkeep.newcomerUs ?? nowUs
+        let wait = UInt64.random(in: (Upkeep.newcomerUs / 2)...Upkeep.newcomerUs, using: &generator)
+        let dueUs = min(nowUs + wait, firstUs + Upkeep.newcomersUs)
+        let isFirst = upkeep.newcomerUs == nil
+        upkeep.newcomerUs = firstUs
+        if isFirst, upkeep.bootstrapTimer != .none, upkeep.bootstrapDueUs <= dueUs { return }
+        moveBootstrap(to: dueUs)
+    }
+
+    private mutating func moveBootstrap(to dueUs: UInt64) {
         wheel.cancel(upkeep.bootstrapTimer)
         upkeep.bootstrapDueUs = dueUs
         upkeep.bootstrapTimer = wheel.schedule(atUs: dueUs, token: TimerToken(.bootstrap).packed)
     }
 
-    private mutating func waitForPeers(_ withinUs: UInt64?) -> UInt64 {
-        if let withinUs { return UInt64.random(in: (withinUs / 2)...withinUs, using: &generator) }
+    private mutating func waitForPeers() -> UInt64 {
         if table.count == 0 { return jittered(Upkeep.aloneBaseUs, cap: Upkeep.aloneCapUs) }
         if table.count < config.k { return jittered(Upkeep.sparseBaseUs, cap: Upkeep.sparseCapUs) }
         return config.refreshUs / 2 + UInt64.random(in: 0...config.refreshUs, using: &generator)
