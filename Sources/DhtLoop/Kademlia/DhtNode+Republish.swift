@@ -54,10 +54,11 @@ extension DhtNode {
     mutating func regionFound(_ call: Call, _ nowUs: UInt64) {
         republishing.walk = nil
         let region = Region(around: call.lookup, k: config.k, replica: config.replica)
-        let isCutOff = call.isUnanswered
+        let isCutOff = call.lookup.answers < min(config.replica, table.count)
         close(call)
         guard !replication.isLeaving else { return }
-        // Who reaches nobody has not found out that there is nobody.
+        // Who reaches nobody has not found out that there is nobody; nor who reaches fewer than a record needs, while
+        // contacts are left: those that are gone leave the table.
         guard !isCutOff else { return tryAgain(nowUs) }
         while let key = republishing.left.last, region.covers(key) {
             republishing.left.removeLast()
