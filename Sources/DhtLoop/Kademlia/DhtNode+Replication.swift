@@ -62,6 +62,13 @@ extension DhtNode {
         if replication.pass != nil || !replication.changes.isEmpty { armReplication(nowUs) }
     }
 
+    /// Whether the holder of that rank makes the copies that a change calls for.
+    private mutating func makesCopies(_ rank: Int) -> Bool {
+        if rank < Replication.senders { return true }
+        let others = config.replica - Replication.senders
+        return generator.next() % UInt64(others * Replication.sparesEvery) == 0
+    }
+
     private mutating func lookThrough(
         from position: UInt64, _ reason: Replication.Reason, _ nowUs: UInt64
     ) -> UInt64? {
@@ -75,7 +82,7 @@ extension DhtNode {
                 set.settle(
                     key, ownID: config.id, replica: config.replica, nearest: nearest,
                     newcomers: changes.joined)
-                guard let rank = set.ownRank, rank < Replication.senders else { continue }
+                guard let rank = set.ownRank, makesCopies(rank) else { continue }
                 for contact in set.lacking(
                     changes, key: key, ownID: config.id, replica: config.replica)
                 {

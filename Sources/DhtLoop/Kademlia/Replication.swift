@@ -58,6 +58,9 @@ struct Replication {
     static let turnUs: UInt64 = 5_000
     /// How many of the closest holders make a copy that is missing. One may not have noticed, or be gone.
     static let senders = 2
+    /// Of the other holders each does so at a chance that makes it one in so many changes: those who seem to be the
+    /// closest holders may be newcomers who never got the record, and then nobody else would see to it.
+    static let sparesEvery = 2
 
     var changes = NeighbourChanges()
     var pass: Pass?
