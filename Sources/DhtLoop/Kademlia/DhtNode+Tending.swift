@@ -6,10 +6,10 @@
 
 extension Upkeep {
     /// Mean time between two turns, when the last one had something to do and when not.
-    static let tendBusyUs: UInt64 = 4_000_000
+    static let tendBusyUs: UInt64 = 5_000_000
     static let tendIdleUs: UInt64 = 6_000_000
     /// Mean time to the next turn when a contact was found dead: there may be more, and asking them is cheap.
-    static let tendHastyUs: UInt64 = 1_000_000
+    static let tendHastyUs: UInt64 = 2_000_000
     /// Time after which the sessions to be kept open are chosen anew; and at first, while the table fills. It doubles
     /// from the one to the other.
     static let warmUs: UInt64 = 60_000_000
