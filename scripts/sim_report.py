@@ -150,11 +150,11 @@ def churn(short):
 
 def adversaries(short):
     base = "--nodes 200 --lookups 1000 --measure-s 120" if short else "--nodes 1000 --lookups 2000 --measure-s 200"
-    shares = [0.2]
-    paths = (1, 4)
+    # Where disjoint paths help, how it goes with fewer and with more of them; the others are not the better for paths.
+    shares = {kind: (0.2,) if short else (0.1, 0.2, 0.3) for kind in ("silent", "liar")}
     rows = [
         Row(f"{kind} {share:.0%}, d={d}", f"{base} --adversary {kind} --adversary-fraction {share} --paths {d}")
-        for kind in ("silent", "liar", "sybil", "forger", "flooder") for share in shares for d in paths
+        for kind in ("silent", "liar", "sybil", "forger", "flooder") for share in shares.get(kind, (0.2,)) for d in (1, 4)
     ]  # fmt: skip
     return Group(
         "Adversaries", rows, ["lookup_success", "get_p95_ms", "put_success", "put_p95_ms", *COSTS],
