@@ -5,6 +5,7 @@
 // RO:INVARIANTS  each step goes to a node closer to the target, so there are no loops; a request is answered first,
 //                and passed on after; what is handed back is the word of who hands it back.
 // RO:SECURITY  at most `RecursionTable.limit` at a time, over sessions that are open; costs more of the sender's rate.
+// RO:METRICS  dht_passed_on_total, dht_handed_back_total
 // RO:TEST  Tests/DhtLoopTests/Kademlia/RecursionTests.swift
 
 // MARK: - Asking

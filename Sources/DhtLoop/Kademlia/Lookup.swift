@@ -257,9 +257,10 @@ public struct Lookup: Sendable {
         return peers[index].hop
     }
 
-    /// A peer has told all, or takes too long over it.
+    /// A peer has told all, or takes too long over it. One that was forgotten meanwhile and asked anew keeps the slot
+    /// of its new request.
     mutating func hasTold(_ id: NodeID) {
-        if let index = index(of: id) { releaseSlot(of: index) }
+        if let index = index(of: id), peers[index].isTelling { releaseSlot(of: index) }
     }
 
     /// How far a peer has come; nil for one that is not in the walk.

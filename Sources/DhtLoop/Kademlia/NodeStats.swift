@@ -3,7 +3,7 @@
 // RO:METRICS  dht_put_total, dht_get_total, dht_found_total, dht_timeout_total, dht_error_total,
 //             dht_lookups_total, dht_rpcs_total, dht_records_taken_total, dht_route_updates_total,
 //             dht_rejected_total, dht_replicated_total, dht_handed_over_total, dht_republished_total,
-//             dht_repairs_total, dht_cached_total, histograms
+//             dht_repairs_total, dht_cached_total, dht_passed_on_total, dht_handed_back_total, histograms
 
 /// The operations of the wire that are answered.
 public enum RpcOp: UInt8, CaseIterable, Sendable {

@@ -100,6 +100,23 @@ extension LookupTests {
             #expect(fourth == [] && walk.inFlight == 2 && walk.hedges == 0)
         }
 
+        @Test("who has more to tell holds a slot until then; the end of that takes none of a request")
+        func telling() {
+            var walk = tests.lookup(k: 8, alpha: 2, [1, 2, 3, 4])
+            let first = tests.askAll(&walk)
+            #expect(first == [1, 2])
+            walk.hasTold(tests.contact(1).id)
+            #expect(walk.inFlight == 2 && walk.brokenInvariant == nil)
+            _ = walk.answered(tests.contact(1).id, isMoreToCome: true)
+            let held = tests.askAll(&walk)
+            #expect(held == [] && walk.inFlight == 2 && walk.brokenInvariant == nil)
+            walk.hasTold(tests.contact(1).id)
+            walk.hasTold(tests.contact(1).id)
+            #expect(walk.inFlight == 1 && walk.brokenInvariant == nil)
+            let next = tests.askAll(&walk)
+            #expect(next == [3])
+        }
+
         @Test("without beta nobody is asked in its place")
         func noBeta() {
             var walk = tests.lookup(k: 8, alpha: 2, [1, 2, 3, 4])
