@@ -132,6 +132,7 @@ pagetest: build ## The page in headless Chromium; its screenshots go to docs/img
 	@scripts/page_dht.sh
 
 docs: build man ## Documents against what they speak of: links, targets, scripts, settings, tests; manual pages
+	@scripts/make_settings.py $(BIN) --check
 	@scripts/check_docs.py $(BIN)
 
 sim: ## A short form of every table of the simulator, held against its aims; SIM_ARGUMENTS= for the whole

@@ -51,17 +51,25 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: hot),
+        .target(
+            name: "SettingOptions",
+            dependencies: [
+                "DhtLoop", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "svc-dht",
             dependencies: [
-                "CEpoll", "DhtLoop", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CEpoll", "DhtLoop", "SettingOptions",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "svc-overlay",
             dependencies: [
-                "DhtLoop", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "DhtLoop", "SettingOptions",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
         .executableTarget(name: "placeholders", path: "Examples/placeholders", swiftSettings: strict),

@@ -5,7 +5,6 @@ subcommands, and in docs/SURFACE-TESTS.md the suites and tests.
 Usage: check_docs.py BIN        BIN holds the release binaries
 """
 
-import json
 import pathlib
 import re
 import subprocess
@@ -27,10 +26,10 @@ def program(*arguments):
     return subprocess.run([BIN / arguments[0], *arguments[1:]], capture_output=True, text=True, check=True).stdout
 
 
-SETTINGS = {row["name"] for row in json.loads(program("svc-dht", "config", "--json"))}
-SETTINGS |= set(re.findall(r"\b(?:RON|SVC)_OVERLAY_[A-Z_]+", program("svc-overlay", "--help")))
-# Read by client commands, which have no table.
-SETTINGS |= {"RON_DHT_ADDR", "RON_DHT_TOKEN_FILE"}
+# Defaults by variable, as the settings of both programs are declared.
+DEFAULTS = dict(re.findall(r"^\| `(\w+)`.*? \| `--[\w-]+` \| (.*?) \|", program("svc-dht", "config", "--table"), re.M))
+# Beside the declared ones: those of client commands, and the form that each takes as a fallback.
+SETTINGS = {*DEFAULTS, "RON_DHT_ADDR", "RON_DHT_TOKEN_FILE", "RON_DHT_SEEDS", "RON_DHT_X"}
 COMMANDS = set(re.findall(r"^  ([a-z]+)\b", program("svc-dht", "--help").split("SUBCOMMANDS:")[1], re.M))
 
 
@@ -67,6 +66,9 @@ def check_code(document, text):
         hold(document, (ROOT / path).exists(), f"no file {path}")
     for name in re.findall(r"(?<!\w)((?:RON_DHT|SVC_OVERLAY|RON_OVERLAY)_[A-Z_]*[A-Z])\b", code):
         hold(document, name in SETTINGS, f"no setting {name}")
+    for name, default in re.findall(r"`(\w+)` \((\d+)(?=[),;]| of )", text):
+        if name in DEFAULTS:
+            hold(document, default == DEFAULTS[name], f"{name} is {DEFAULTS[name]} by default")
     for command in re.findall(r"(?:^|\n)\s*svc-dht ([a-z]+)\b", code):
         hold(document, command in COMMANDS, f"no command: svc-dht {command}")
 
@@ -85,12 +87,20 @@ def check_table(document, text):
             hold(document, suite in SUITES, f"no suite {suite}")
 
 
+def check_names(source):
+    """Settings that messages and comments of the sources name."""
+    for name in re.findall(r"(?<!\w)((?:RON_DHT|SVC_OVERLAY|RON_OVERLAY)_[A-Z_]*[A-Z])\b", source.read_text()):
+        hold(source, name in SETTINGS, f"no setting {name}")
+
+
 for page in DOCUMENTS:
     content = page.read_text()
     check_links(page, content)
     check_code(page, content)
     if page.name == "SURFACE-TESTS.md":
         check_table(page, content)
+for file in ROOT.glob("Sources/**/*.swift"):
+    check_names(file)
 for problem in faults:
     print(problem, file=sys.stderr)
 print(f"docs: {len(DOCUMENTS)} documents, {len(faults)} faults")

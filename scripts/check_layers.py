@@ -15,10 +15,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent / "Sources/DhtLoop"
 ORDER = [
     ["Base"],
     ["Proto"],
+    ["Config"],
     ["Oap", "Kademlia", "Store"],
     ["Reactor"],
     ["Session", "Overlay"],
-    ["Telemetry", "Config", "Admin"],
+    ["Telemetry", "Admin"],
     ["LoadGen"],
     ["Node"],
 ]

@@ -1,70 +1,20 @@
-// RO:WHAT  Config: how one svc-dht node is set up, from flags and RON_DHT_* variables.
-// RO:WHY   The daemon reads plain typed fields; every rule about names, ranges and fallbacks is in the table.
+// RO:WHAT  Config: how one svc-dht node is set up, from flags, RON_DHT_* variables and files.
+// RO:WHY   The daemon reads plain typed values; every rule about names, ranges and fallbacks is in the declarations.
 // RO:INVARIANTS  pure: flags, environment and the text of files come in as arguments.
-// RO:CONFIG  RON_DHT_*, and the fallbacks DHT_*, SVC_DHT_*, RON_AMNESIA
+// RO:CONFIG  NodeSettings
 // RO:TEST  Tests/DhtLoopTests/Config/ConfigTests.swift
 
-/// Configuration of a node. Numbers are clamped already; `warnings` says which.
+/// Configuration of a node: `config.alpha` is the value in force of `NodeSettings.alpha`, clamped already.
+@dynamicMemberLookup
 public struct Config: Sendable {
-    /// Overlay endpoints to attach to, `host:port`, in the order to try them. Empty: wait to be found.
+    /// Overlay endpoints to attach to, `host:port`, in the order to try them, with logical peer ids replaced by their
+    /// endpoints. Empty: wait to be found.
     public let bootstrap: [String]
-    /// Where the embedded switch listens; nil for none.
-    public let embedOverlay: String?
-    /// Bucket size, and how many closest nodes a lookup converges on.
-    public let k: Int
-    /// Lookup parallelism.
-    public let alpha: Int
-    /// Extra queries allowed when a peer is slow.
-    public let beta: Int
-    /// Percent of a bucket and of the table that one network may hold.
-    public let recursion: Int
-    public let diversity: Int
-    /// Upper bound of one RPC.
-    public let timeoutMs: Int
-    /// Upper bound of a whole put or get.
-    public let deadlineMs: Int
-    /// Replicas of a record.
-    public let replica: Int
-    /// Life of a record whose publisher names none.
-    public let ttlSeconds: Int
-    /// Time between two refreshes by a record's publisher.
-    public let republishSeconds: Int
-    /// Largest value taken, in bytes.
-    public let maxValueBytes: Int
-    /// Byte budget of stored records.
-    public let memoryBytes: Int
-    /// Requests a second that are answered: of one peer, and of all together; 0 is no limit.
-    public let peerRps: Int
-    public let globalRps: Int
-    /// TX queue depth, of 128, above which `queues_ok` is false.
-    public let txWatermark: Int
-    /// Sessions and routing table entries that make a node ready.
-    public let readyPeers: Int
-    public let readyEntries: Int
-    /// Time between two canaries; 0 for none.
-    public let canarySeconds: Int
-    /// Where admin HTTP listens; port 0 asks the kernel for one.
-    public let adminAddress: String
-    /// The endpoint others are told; nil for the home overlay as dialled.
-    public let advertise: String?
-    /// Fixed id; nil for a random one.
-    public let nodeID: NodeID?
-    /// Network id; frames of others are dropped.
-    public let network: UInt64
-    /// Whether the first frames of a session travel with its SYN.
-    public let fastOpen: FastOpen
-    /// Time to finish running calls after SIGTERM.
-    public let drainMs: Int
-    /// File that holds the token which writes need where admin HTTP is not on loopback; nil for none.
-    public let adminTokenFile: String?
-    /// Nothing may be written to disk.
-    public let amnesia: Bool
-    public let log: LogConfig
-
-    /// Every setting with its value and where that came from, in table order.
+    /// Every setting with its value and where that came from, in the order of the declarations.
     public let settings: [EffectiveSetting]
     /// One line for each clamp that applied.
     public let warnings: [String]
+    private let values: SettingValues
 
     /// - Parameters:
     ///   - flags: values by variable name (`"RON_DHT_K": "8"`), as given on the command line; they win.
@@ -75,54 +25,34 @@ public struct Config: Sendable {
         readFile: (String) -> String? = { _ in nil }
     ) throws(ConfigError) {
         let file = try Self.file(flags: flags, environment: environment, readFile: readFile)
-        let from = try SettingResolver(Self.table, flags: flags, environment: environment, file: file)
-        embedOverlay = from.optional("RON_DHT_EMBED_OVERLAY")
-        bootstrap = try Self.bootstrap(from, embedded: embedOverlay != nil, readFile: readFile)
-        k = from.number("RON_DHT_K")
-        alpha = from.number("RON_DHT_ALPHA")
-        beta = from.number("RON_DHT_BETA")
-        recursion = from.number("RON_DHT_RECURSION")
-        diversity = from.number("RON_DHT_DIVERSITY")
-        timeoutMs = from.number("RON_DHT_TIMEOUT_MS")
-        deadlineMs = from.number("RON_DHT_DEADLINE_MS")
-        replica = from.number("RON_DHT_REPLICA")
-        ttlSeconds = from.number("RON_DHT_TTL_SECS")
-        republishSeconds = from.number("RON_DHT_REPUBLISH_SECS")
-        maxValueBytes = from.number("RON_DHT_MAX_VALUE")
-        memoryBytes = from.number("RON_DHT_MEM_MAX")
-        peerRps = from.number("RON_DHT_PEER_RPS")
-        globalRps = from.number("RON_DHT_GLOBAL_RPS")
-        txWatermark = from.number("RON_DHT_TX_WATERMARK")
-        readyPeers = from.number("RON_DHT_READY_PEERS")
-        readyEntries = from.number("RON_DHT_READY_ENTRIES")
-        canarySeconds = from.number("RON_DHT_CANARY_SECS")
-        adminAddress = from.text("RON_DHT_ADMIN_ADDR")
-        advertise = from.optional("RON_DHT_ADVERTISE")
-        nodeID = NodeID(hex: from.text("RON_DHT_NODE_ID"))
-        network = UInt64(from.number("RON_DHT_NET"))
-        fastOpen = from.fastOpen("RON_DHT_FAST_OPEN")
-        drainMs = from.number("RON_DHT_DRAIN_MS")
-        adminTokenFile = from.optional("RON_DHT_ADMIN_TOKEN_FILE")
-        amnesia = from.text("RON_AMNESIA") == "1"
-        log = LogConfig(level: from.text("RON_DHT_LOG"), format: from.text("RON_DHT_LOG_FORMAT"))
-        settings = from.effective
-        warnings = from.warnings
+        let reader = try SettingReader(
+            NodeSettings.declarations, flags: flags, environment: environment, file: file)
+        bootstrap = try Self.bootstrap(reader, readFile: readFile)
+        (settings, warnings, values) = (reader.effective, reader.warnings, reader.values)
     }
+
+    /// The value of a setting.
+    public subscript<Value>(dynamicMember setting: KeyPath<NodeSettings, Setting<Value>>) -> Value {
+        values[NodeSettings.all[keyPath: setting]]
+    }
+
+    /// Level and form of log lines.
+    public var log: LogConfig { LogConfig(level: self.logLevel, format: self.logFormat) }
 
     private static func file(
         flags: [String: String], environment: [String: String], readFile: (String) -> String?
     ) throws(ConfigError) -> ConfigFile {
         // The file cannot name another one: this setting alone is looked for in flags and environment only.
-        let own = table.filter { $0.name == "RON_DHT_CONFIG_FILE" }
-        let path = try SettingResolver(own, flags: flags, environment: environment).text(
-            "RON_DHT_CONFIG_FILE")
-        guard !path.isEmpty else { return ConfigFile() }
-        guard let text = readFile(path) else {
-            throw ConfigError(name: "RON_DHT_CONFIG_FILE", value: path, accepts: "a file that can be read")
-        }
-        let known = Set(table.flatMap { [$0.name] + $0.fallbacks }).subtracting(
-            own.flatMap { [$0.name] + $0.fallbacks })
-        return try ConfigFile(text, path: path, known: known)
+        let setting = NodeSettings.all.configFile
+        let reader = try SettingReader([setting], flags: flags, environment: environment)
+        guard let path = reader.values[setting] else { return ConfigFile() }
+        let text = try content(of: path, namedBy: setting, readFile)
+        return try ConfigFile(text, path: path, known: known(apartFrom: setting.name))
+    }
+
+    /// The variables that a configuration file may set.
+    private static func known(apartFrom name: String) -> Set<String> {
+        Set(NodeSettings.facts.filter { $0.name != name }.flatMap { [$0.name] + $0.fallbacks })
     }
 
     /// The bootstrap list with logical peer ids replaced by their endpoints.
@@ -130,88 +60,36 @@ public struct Config: Sendable {
     /// A node that carries its own switch and names nobody is the first of its network: the default entry,
     /// which would be a switch on this host, is left out.
     private static func bootstrap(
-        _ from: SettingResolver, embedded: Bool, readFile: (String) -> String?
+        _ reader: SettingReader, readFile: (String) -> String?
     ) throws(ConfigError) -> [String] {
-        if embedded, from.source("RON_DHT_BOOTSTRAP") == .default { return [] }
-        let entries = from.list("RON_DHT_BOOTSTRAP")
+        let (declared, values) = (NodeSettings.all, reader.values)
+        if values[declared.embedOverlay] != nil, reader.source(of: declared.bootstrap) == .default {
+            return []
+        }
+        let entries = values[declared.bootstrap]
         guard entries.contains(where: { !$0.contains(":") }) else { return entries }
-        let peers = try peersFile(from, readFile)
+        var peers = PeersFile("")
+        if let path = values[declared.peersFile] {
+            peers = PeersFile(try content(of: path, namedBy: declared.peersFile, readFile))
+        }
         var endpoints: [String] = []
         for entry in entries {
             guard let endpoint = entry.contains(":") ? entry : peers.endpoint(of: entry) else {
                 throw ConfigError(
-                    name: "RON_DHT_BOOTSTRAP", value: entry,
-                    accepts: "host:port, or a peer listed in RON_DHT_PEERS_FILE")
+                    name: declared.bootstrap.name, value: entry,
+                    accepts: "host:port, or a peer listed in \(declared.peersFile.name)")
             }
             endpoints.append(endpoint)
         }
         return endpoints
     }
-}
 
-extension Config {
-    /// The peers file; empty where none is named.
-    private static func peersFile(
-        _ from: SettingResolver, _ readFile: (String) -> String?
-    ) throws(ConfigError) -> PeersFile {
-        let path = from.text("RON_DHT_PEERS_FILE")
-        guard !path.isEmpty else { return PeersFile("") }
+    private static func content(
+        of path: String, namedBy setting: Setting<String?>, _ readFile: (String) -> String?
+    ) throws(ConfigError) -> String {
         guard let text = readFile(path) else {
-            throw ConfigError(name: "RON_DHT_PEERS_FILE", value: path, accepts: "a file that can be read")
+            throw ConfigError(name: setting.name, value: path, accepts: "a file that can be read")
         }
-        return PeersFile(text)
-    }
-}
-
-/// Configuration of the switch as a process of its own.
-public struct OverlayConfig: Sendable {
-    /// Where overlay sessions are accepted; port 0 asks the kernel for one.
-    public let listenAddress: String
-    /// Where admin HTTP listens; port 0 asks the kernel for one.
-    public let adminAddress: String
-    /// Sessions held at most.
-    public let maxConnections: Int
-    /// TX queue depth, of 128, above which `queues_ok` is false.
-    public let txWatermark: Int
-    /// Time a connection has to say HELLO.
-    public let handshakeMs: Int
-    /// Whether the first frames of a session may come with its SYN.
-    public let fastOpen: FastOpen
-    public let log: LogConfig
-
-    /// Every setting with its value and where that came from, in table order.
-    public let settings: [EffectiveSetting]
-    /// One line for each clamp that applied.
-    public let warnings: [String]
-
-    /// - Parameters:
-    ///   - flags: values by variable name, as given on the command line; they win.
-    ///   - environment: the process environment.
-    public init(
-        flags: [String: String] = [:], environment: [String: String]
-    ) throws(ConfigError) {
-        let from = try SettingResolver(Self.table, flags: flags, environment: environment)
-        listenAddress = from.text("SVC_OVERLAY_LISTEN_ADDR")
-        adminAddress = from.text("SVC_OVERLAY_HTTP_ADDR")
-        maxConnections = from.number("SVC_OVERLAY_MAX_CONNS")
-        txWatermark = from.number("RON_OVERLAY_TX_WATERMARK")
-        handshakeMs = from.number("RON_OVERLAY_HANDSHAKE_MS")
-        fastOpen = from.fastOpen("RON_OVERLAY_FAST_OPEN")
-        log = LogConfig(level: from.text("SVC_OVERLAY_LOG"), format: from.text("SVC_OVERLAY_LOG_FORMAT"))
-        settings = from.effective
-        warnings = from.warnings
-    }
-}
-
-extension SettingResolver {
-    /// The text of a setting, nil when it has none.
-    fileprivate func optional(_ name: String) -> String? {
-        let value = text(name)
-        return value.isEmpty ? nil : value
-    }
-
-    /// The choice of a setting whose row admits those words only.
-    fileprivate func fastOpen(_ name: String) -> FastOpen {
-        FastOpen(rawValue: text(name)) ?? Tuning.fastOpen
+        return text
     }
 }

@@ -21,16 +21,16 @@ struct ConfigFile: Equatable {
         for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
             .enumerated()
         {
-            let line = SettingResolver.trim(String(line))
+            let line = String(line).trimmed
             guard let first = line.first, first != "#", first != ";" else { continue }
             let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let name = SettingResolver.trim(String(parts[0]))
+            let name = String(parts[0]).trimmed
             guard parts.count == 2, known.contains(name) else {
                 throw ConfigError(
                     name: "\(path):\(index + 1)", value: line,
                     accepts: "NAME=VALUE with the name of a setting (svc-dht config lists them)")
             }
-            values[name] = Self.unquoted(SettingResolver.trim(String(parts[1])))
+            values[name] = Self.unquoted(String(parts[1]).trimmed)
         }
     }
 

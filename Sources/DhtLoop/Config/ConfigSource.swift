@@ -2,6 +2,8 @@
 // RO:WHY   SIGHUP reads the files again under the same flags and environment, and tells what became of it.
 // RO:TEST  Tests/DhtLoopTests/Config/ConfigFileTests.swift
 
+import Logging
+
 /// Flags, environment, and the files they name.
 public struct ConfigSource: Sendable {
     /// Values by variable name, as given on the command line.
@@ -26,12 +28,18 @@ struct ConfigChange: Equatable {
     /// It takes effect while the node runs; another waits for a restart.
     let isLive: Bool
 
-    /// What differs, in table order.
+    /// What differs, in the order of the declarations.
     static func between(_ before: Config, _ after: Config) -> [ConfigChange] {
-        zip(before.settings, after.settings).compactMap { old, new in
+        zip(NodeSettings.facts, zip(before.settings, after.settings)).compactMap { setting, values in
+            let (old, new) = values
             guard old.value != new.value else { return nil }
-            let isLive = Config.table.first { $0.name == new.name }?.isLive ?? false
-            return ConfigChange(name: new.name, before: old.value, after: new.value, isLive: isLive)
+            return ConfigChange(
+                name: setting.name, before: old.value, after: new.value, isLive: setting.isLive)
         }
+    }
+
+    /// The change as fields of one log line.
+    var logFields: Logger.Metadata {
+        ["setting": .string(name), "before": .string(before), "after": .string(after)]
     }
 }

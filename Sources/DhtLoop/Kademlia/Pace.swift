@@ -11,7 +11,7 @@ struct Pace {
     static let ticksPerMs = ticksPerUs * 1000
     private static let ticksPerSecond = ticksPerUs * 1_000_000
     /// Rates are at most this, in requests a second.
-    static let mostPerSecond = 10_000_000
+    static let mostPerSecond = NodeSettings.mostRequestsPerSecond
     /// Requests that may come at once, however low the rate: a lookup asks several things together.
     static let leastBurst: UInt64 = 32
 

@@ -9,6 +9,9 @@ import Logging
 
 /// The daemon.
 public final class DhtDaemon: SignalOwner {
+    /// Endpoints that a node remembers at once; each is a text of up to 255 bytes.
+    private static let maxEndpoints = 65_536
+
     /// As it was at the start; `service.config` is as it is now.
     private let config: Config
     private let source: ConfigSource
@@ -63,7 +66,7 @@ public final class DhtDaemon: SignalOwner {
         signals = try StartError.inSystem { [loop] () throws(SystemError) in
             try SignalSource(loop: loop, owner: self)
         }
-        let endpoints = EndpointTable(limit: Tuning.maxEndpoints)
+        let endpoints = EndpointTable(limit: Self.maxEndpoints)
         let overlay = try embeddedSwitch()
         startNode(overlay, endpoints)
         let admin = try StartError.binding(config.adminAddress) {
@@ -213,7 +216,7 @@ extension NodeConfig {
     init(_ config: Config) {
         var generator = SystemRandomNumberGenerator()
         self.init(id: config.nodeID ?? .random(using: &generator))
-        net = config.network
+        net = UInt64(config.network)
         (k, alpha, beta, replica) = (config.k, config.alpha, config.beta, config.replica)
         recursion = UInt8(config.recursion)
         diversityShare = Double(config.diversity) / 100

@@ -28,7 +28,7 @@ extension NodeService {
         start(.provide, request.key, ticket) {
             host.provide(
                 request.key, node: Array(request.node.utf8),
-                ttlSeconds: request.ttlSeconds ?? Tuning.providerTtlSeconds, ticket: ticket.rawValue)
+                ttlSeconds: request.ttlSeconds ?? NodeConfig.providerTtlSeconds, ticket: ticket.rawValue)
         }
     }
 

@@ -1,7 +1,7 @@
 // RO:WHAT  The bounds of the wire, with names.
 // RO:WHY   A limit that is a number in the middle of a function cannot be checked against another.
 
-/// Wire limits. Tunable limits live in `Tuning`; these are fixed by the protocol.
+/// Wire limits. What an operator may change is in `NodeSettings`; these are fixed by the protocol.
 public enum Limits {
     /// Kind and payload of one OAP frame, in bytes.
     public static let frameBytes = 1 << 20

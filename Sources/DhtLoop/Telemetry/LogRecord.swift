@@ -6,12 +6,6 @@
 
 import Logging
 
-/// Form of a log line.
-public enum LogFormat: String, CaseIterable, Sendable {
-    case json
-    case text
-}
-
 /// One event. The message of the log call is the event's name.
 struct LogRecord {
     /// Microseconds since 1970.

@@ -60,31 +60,27 @@ struct ConfigTests {
         }
     }
 
-    @Test("every integer of the table is among the clamped ones")
+    @Test("every declared integer is among the clamped ones")
     func clampsAreComplete() {
-        let integers = Config.table.filter {
-            switch $0.kind {
-            case .integer, .integerOrOff: true
-            default: false
-            }
-        }
-        #expect(Set(integers.map(\.name)) == Set(Self.clamps.map(\.0)))
+        let integers = NodeSettings.declarations.filter { $0 is Setting<Int> }
+        #expect(Set(integers.map(\.facts.name)) == Set(Self.clamps.map(\.0)))
     }
 
-    @Test("a value that does not parse names its variable and what it accepts", arguments: Config.table)
-    func garbage(spec: SettingSpec) {
-        if case .text = spec.kind { return }
-        let text = if case .endpoints = spec.kind { "host:port" } else { "no such value" }
-        for name in [spec.name] + spec.fallbacks {
+    @Test("a value that does not parse names its variable and what it accepts", arguments: NodeSettings.facts)
+    func garbage(setting: SettingFacts) {
+        // Any text is a path.
+        if setting.accepts == "a path" { return }
+        let text = setting.name == NodeSettings.all.bootstrap.name ? "host:port" : "no such value"
+        for name in [setting.name] + setting.fallbacks {
             let error = #expect(throws: ConfigError.self) { try Config(environment: [name: text]) }
             #expect(error?.name == name)
             #expect(error?.value == text)
             #expect(error?.accepts.isEmpty == false)
         }
         let error = #expect(throws: ConfigError.self) {
-            try Config(flags: [spec.name: text], environment: [:])
+            try Config(flags: [setting.name: text], environment: [:])
         }
-        #expect(error?.name == "--\(spec.flag)")
+        #expect(error?.name == "--\(setting.flag)")
     }
 
     @Test(
@@ -184,22 +180,13 @@ struct ConfigTests {
     @Test("levels and formats are words of any case", arguments: [("WARN", "Text"), ("warning", "text")])
     func words(level: String, format: String) throws {
         let config = try Config(environment: ["RON_DHT_LOG": level, "RON_DHT_LOG_FORMAT": format])
-        #expect(config.log == LogConfig(level: "warning", format: "text"))
+        #expect(config.log == LogConfig(level: .warning, format: .text))
     }
 
     @Test("a listener may ask for port 0, an endpoint may not")
     func portZero() throws {
         #expect(try Config(environment: ["RON_DHT_ADMIN_ADDR": "[::1]:0"]).adminAddress == "[::1]:0")
         #expect(throws: ConfigError.self) { try Config(environment: ["RON_DHT_ADVERTISE": "h:0"]) }
-    }
-
-    @Test("names and flags of a table are unique")
-    func uniqueNames() {
-        for table in [Config.table, OverlayConfig.table] {
-            #expect(Set(table.map(\.name)).count == table.count)
-            #expect(Set(table.map(\.flag)).count == table.count)
-            #expect(table.allSatisfy { !$0.meaning.isEmpty })
-        }
     }
 }
 
@@ -228,9 +215,9 @@ struct OverlayConfigTests {
         }
     }
 
-    @Test("a value that does not parse names its variable", arguments: OverlayConfig.table)
-    func garbage(spec: SettingSpec) {
-        let error = #expect(throws: ConfigError.self) { try OverlayConfig(environment: [spec.name: "?"]) }
-        #expect(error?.name == spec.name)
+    @Test("a value that does not parse names its variable", arguments: OverlaySettings.facts)
+    func garbage(setting: SettingFacts) {
+        let error = #expect(throws: ConfigError.self) { try OverlayConfig(environment: [setting.name: "?"]) }
+        #expect(error?.name == setting.name)
     }
 }

@@ -179,7 +179,7 @@ struct CommandLineTests {
         let result = try run("config", "--alpha", "5", environment: environment)
         #expect(result.code == 0 && result.errors.isEmpty)
         let lines = result.text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
-        #expect(lines.map { $0[0] } == Config.table.map(\.name))
+        #expect(lines.map { $0[0] } == NodeSettings.facts.map(\.name))
         #expect(lines.contains(["RON_DHT_K", "64", "fallback", "DHT_K,", "clamped", "from", "99"]))
         #expect(lines.contains(["RON_DHT_ALPHA", "5", "flag", "--alpha"]))
         let json = try run("config", "--json", environment: environment)
@@ -194,8 +194,9 @@ struct CommandLineTests {
     @Test("every setting has its option, and help names its variable")
     func optionForEachSetting() throws {
         let help = try run("run", "--help").text
-        for spec in Config.table {
-            #expect(help.contains("--\(spec.flag)") && help.contains("(\(spec.name)"), "\(spec.name)")
+        for setting in NodeSettings.facts {
+            #expect(
+                help.contains("--\(setting.flag)") && help.contains("(\(setting.name)"), "\(setting.name)")
         }
     }
 }

@@ -1,19 +1,8 @@
-// RO:WHAT  FastOpen: how far TCP fast open (RFC 7413) is used, and what of it this kernel does.
-// RO:WHY   With the first frames in the SYN a cold session costs one round trip instead of two.
-// RO:CONFIG  RON_DHT_FAST_OPEN, RON_OVERLAY_FAST_OPEN
-// RO:SECURITY  without a cookie whoever forges a source address makes a switch answer that address: `always` is
-//          for networks that drop forged packets (docs/OPERATIONS.md, "TCP fast open").
+// RO:WHAT  What this kernel does of the fast open that is asked for.
+// RO:WHY   A sysctl forbids it without a word; somebody has to say so.
 // RO:TEST  Tests/DhtLoopTests/Reactor/FastOpenTests.swift
 
-/// Whether bytes may travel with the SYN. What the kernel does not allow is done by the plain handshake.
-public enum FastOpen: String, CaseIterable, Sendable {
-    /// Never.
-    case off
-    /// From the second session to a host on: the first fetches the cookie that proves where we are.
-    case cookie
-    /// From the first session on, where both sides say so.
-    case always
-
+extension FastOpen {
     /// Bits of net.ipv4.tcp_fastopen, which is for IPv6 too.
     private static let (dialBit, listenBit) = (1, 2)
 
