@@ -28,30 +28,30 @@ public enum FastOpen: String, CaseIterable, Sendable {
     case always
 }
 
-/// The population and the parameters of its nodes.
+/// The population and the parameters of its nodes, which begin with the daemon's defaults.
 public struct NodeOptions: Sendable {
     /// Nodes at a time.
     public var count = 1000
     /// Bucket size.
-    public var k = 20
+    public var k = NodeSettings.all.k.initial
     /// Requests a lookup keeps in flight.
-    public var alpha = 3
+    public var alpha = NodeSettings.all.alpha.initial
     /// Extra requests a lookup may send when a peer is late.
-    public var beta = 1
+    public var beta = NodeSettings.all.beta.initial
     /// Disjoint paths of a lookup.
     public var paths = 1
     /// Contacts of each bucket to which sessions are kept open.
-    public var warmPerBucket = 8
+    public var warmPerBucket = NodeConfig.initialWarmPerBucket
     /// Steps that a lookup's first requests may be passed on.
-    public var recursion = 2
+    public var recursion = NodeSettings.all.recursion.initial
     /// Replicas of a record.
-    public var replica = 3
+    public var replica = NodeSettings.all.replica.initial
     /// Seconds in which a node refreshes each record that was put there.
-    public var republishSeconds = 43_200
+    public var republishSeconds = NodeSettings.all.republishSeconds.initial
     /// Upper bound of one request, in milliseconds.
-    public var timeoutMs = 2000
+    public var timeoutMs = NodeSettings.all.timeoutMs.initial
     /// Upper bound of one put or get, in milliseconds.
-    public var deadlineMs = 5000
+    public var deadlineMs = NodeSettings.all.deadlineMs.initial
     /// Requests a second that a node answers: of one peer, and of all together; 0: no limit.
     public var peerRps = 0
     public var globalRps = 0

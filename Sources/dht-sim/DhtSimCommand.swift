@@ -8,6 +8,9 @@ import DhtSim
 extension AdversaryKind: ExpressibleByArgument {}
 extension FastOpen: ExpressibleByArgument {}
 
+/// What holds where an argument is not given.
+let defaults = SimConfig()
+
 @main
 struct DhtSimCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,13 +27,13 @@ struct DhtSimCommand: ParsableCommand {
     @OptionGroup(title: "Network and sessions") var network: NetworkArguments
 
     @Option(help: "What all randomness is drawn from.")
-    var seed: UInt64 = 1
+    var seed = defaults.seed
     @Flag(help: "Print one JSON line.")
     var json = false
     @Option(help: ArgumentHelp("Write down the measured get of this number.", valueName: "get"))
     var trace: Int?
     @Option(help: ArgumentHelp("Check a node's invariants every so many events.", valueName: "events"))
-    var checkEvery = 0
+    var checkEvery = defaults.checkEvery
 
     func validate() throws {
         do throws(ConfigProblem) {

@@ -6,25 +6,25 @@ import DhtSim
 
 struct NetworkArguments: ParsableArguments {
     @Option(help: "One-way latency that nothing is below, in milliseconds.")
-    var floorMs = 10.0
+    var floorMs = defaults.network.floorMs
     @Option(help: "10th percentile of one-way latency, in milliseconds.")
-    var p10Ms = 20.0
+    var p10Ms = defaults.network.p10Ms
     @Option(help: "90th percentile of one-way latency, in milliseconds.")
-    var p90Ms = 60.0
+    var p90Ms = defaults.network.p90Ms
     @Option(help: "A packet takes up to this share longer than its pair's base.")
-    var jitter = 0.1
+    var jitter = defaults.network.jitter
     @Option(help: "Kilobits a second of one session, each way; 0: no limit.")
-    var sessionKbps = 0
+    var sessionKbps = defaults.network.sessionKbps
     @Option(help: "Seconds after which an unused session is closed.")
-    var sessionIdleS = 120.0
+    var sessionIdleS = defaults.sessions.idleSeconds
     @Option(help: "Sessions that one node may have dialled.")
-    var sessionCap = 256
+    var sessionCap = defaults.sessions.cap
     @Option(help: "TCP fast open: \(FastOpen.names).")
-    var fastOpen = FastOpen.off
+    var fastOpen = defaults.sessions.fastOpen
     @Flag(help: "Use sessions that the other side opened, too.")
     var bidirectional = false
     @Option(help: "Dial so many contacts of a reply at once.")
-    var dialAhead = 0
+    var dialAhead = defaults.sessions.dialAhead
 
     func fill(_ config: inout SimConfig) {
         config.network.floorMs = floorMs

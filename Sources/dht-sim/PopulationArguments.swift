@@ -6,33 +6,33 @@ import DhtSim
 
 struct PopulationArguments: ParsableArguments {
     @Option(help: "Nodes at a time.")
-    var nodes = 1000
+    var nodes = defaults.nodes.count
     @Option(help: "Bucket size, and how many closest nodes a lookup converges on.")
-    var k = 20
+    var k = defaults.nodes.k
     @Option(help: "Requests a lookup keeps in flight.")
-    var alpha = 3
+    var alpha = defaults.nodes.alpha
     @Option(help: "Extra requests a lookup may send when a peer is late.")
-    var beta = 1
+    var beta = defaults.nodes.beta
     @Option(help: "Contacts of each bucket to which sessions are kept open.")
-    var warmPerBucket = 8
+    var warmPerBucket = defaults.nodes.warmPerBucket
     @Option(help: "Steps that a lookup's first requests may be passed on.")
-    var recursion = 2
+    var recursion = defaults.nodes.recursion
     @Option(help: "Seconds in which each node refreshes what was put there.")
-    var republishS = 43_200
+    var republishS = defaults.nodes.republishSeconds
     @Option(help: "Disjoint paths of a lookup.")
-    var paths = 1
+    var paths = defaults.nodes.paths
     @Option(help: "Replicas of a record.")
-    var replica = 3
+    var replica = defaults.nodes.replica
     @Option(help: "Upper bound of one request.")
-    var timeoutMs = 2000
+    var timeoutMs = defaults.nodes.timeoutMs
     @Option(help: "Upper bound of one put or get.")
-    var deadlineMs = 5000
+    var deadlineMs = defaults.nodes.deadlineMs
     @Option(help: "Requests a second that a node answers of one peer; 0: no limit.")
-    var peerRps = 0
+    var peerRps = defaults.nodes.peerRps
     @Option(help: "Requests a second that a node answers of all peers together; 0: no limit.")
-    var globalRps = 0
+    var globalRps = defaults.nodes.globalRps
     @Option(help: "Shared overlays with the nodes behind them; 0: each node has its own.")
-    var hubs = 0
+    var hubs = defaults.nodes.hubs
 
     func fill(_ config: inout SimConfig) {
         config.nodes.count = nodes

@@ -6,27 +6,27 @@ import DhtSim
 
 struct WorkloadArguments: ParsableArguments {
     @Option(help: "Gets in the measured part.")
-    var lookups = 1000
+    var lookups = defaults.workload.lookups
     @Option(help: "Puts in the measured part; a tenth of the gets if not given.")
     var puts: Int?
     @Option(help: "Records put before it; a tenth of the gets if not given, but a hundred at least.")
     var records: Int?
     @Option(help: "Bytes of a value.")
-    var valueBytes = 100
+    var valueBytes = defaults.workload.valueBytes
     @Option(help: "Seconds in which all nodes join; 0: a hundred join a second.")
-    var joinS = 0.0
+    var joinS = defaults.workload.joinSeconds
     @Option(help: "Seconds after the last join until the first record is put.")
-    var settleS = 120.0
+    var settleS = defaults.workload.settleSeconds
     @Option(help: "Seconds in which the records are put.")
-    var seedS = 60.0
+    var seedS = defaults.workload.seedSeconds
     @Option(help: "Seconds of the measured part; ten minutes, or five more than planned faults last.")
     var measureS: Double?
     @Option(help: "Hours of the measured part, instead of --measure-s.")
     var hours: Double?
     @Option(help: "Records that one node puts at the start of the measured part, as fast as it may.")
-    var publish = 0
+    var publish = defaults.workload.publish
     @Option(help: "Points of the time series.")
-    var samples = 20
+    var samples = defaults.workload.samples
 
     func fill(_ config: inout SimConfig) {
         config.workload.lookups = lookups
