@@ -31,7 +31,7 @@ public struct SettingOptions<List: SettingList>: ParsableArguments, CustomReflec
 
     public var customMirror: Mirror {
         let options = List.facts.map { setting -> Mirror.Child in
-            let (name, help) = (NameSpecification.customLong(setting.flag), ArgumentHelp("\(setting.help)"))
+            let (name, help) = (NameSpecification.customLong(setting.flag), ArgumentHelp(setting.help))
             return setting.isSwitch
                 ? (setting.flag, Flag<Bool>(wrappedValue: false, name: name, help: help))
                 : (setting.flag, Option<String?>(name: name, help: help))
