@@ -19,19 +19,17 @@ PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 SIM_ARGUMENTS ?= --short --strict
 
-.PHONY: help setup build run demo test roundtrip surface original replicas recursion outage fastopen echo client flood badinput idle \
-	startup alloc bench bench-compare soak perf http callgrind valgrind prometheus readiness lifecycle openapi \
-	deploy-check systemd page pagetest docs man fuzz sim lint fmt vectors install clean
+.PHONY: help setup static-libs build run demo test roundtrip surface original replicas recursion outage fastopen echo \
+	client flood badinput idle startup alloc bench bench-compare soak perf http callgrind valgrind prometheus \
+	readiness lifecycle openapi deploy-check systemd page pagetest docs man fuzz dht-sim sim sim-hashes lint fmt \
+	vectors install clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: export SVC_BUILD_GIT = $(GIT_COMMIT)
-build: export SVC_BUILD_DATE = $(GIT_DATE)
-build: setup ## Release binaries in .build/release, the Swift library linked statically
-	@# Where no C++ compiler says where that library is, it is linked dynamically.
-	@mkdir -p $(STATIC_LIBS)
-	@if command -v c++ >/dev/null; then ln -sf "$$(c++ -print-file-name=libstdc++.a)" $(STATIC_LIBS)/; fi
+build dht-sim: export SVC_BUILD_GIT = $(GIT_COMMIT)
+build dht-sim: export SVC_BUILD_DATE = $(GIT_DATE)
+build: static-libs ## Release binaries in .build/release, the Swift library linked statically
 	@$(SWIFT_RELEASE) --product svc-dht
 	@$(SWIFT_RELEASE) --product svc-overlay
 
@@ -134,9 +132,11 @@ pagetest: build ## The page in headless Chromium; its screenshots go to docs/img
 docs: build man ## Documents against what they speak of: links, targets, scripts, settings, tests; manual pages
 	@scripts/check/docs.py $(BIN)
 
-sim: ## A short form of every table of the simulator, held against its aims; SIM_ARGUMENTS= for the whole
-	swift build -c release --static-swift-stdlib --product dht-sim
+sim: dht-sim ## A short form of every table of the simulator, held against its aims; SIM_ARGUMENTS= for the whole
 	@scripts/sim/report.py $(SIM_ARGUMENTS)
+
+sim-hashes: dht-sim ## A hundred runs of the simulator give the very output that they gave before
+	@scripts/sim/hashes.py
 
 fuzz: ## Bytes from strangers, SECONDS_PER_FUZZ_TARGET (60) seconds for each target
 	@scripts/live/fuzz.sh $(SECONDS_PER_FUZZ_TARGET)
@@ -174,3 +174,12 @@ clean: ## Removes everything that was built
 
 setup:
 	@scripts/setup.sh build
+
+# Where no C++ compiler says where that library is, it is linked dynamically.
+static-libs: setup
+	@mkdir -p $(STATIC_LIBS)
+	@if command -v c++ >/dev/null; then ln -sf "$$(c++ -print-file-name=libstdc++.a)" $(STATIC_LIBS)/; fi
+
+# With the flags of the daemons, so that neither build makes the other compile the library anew.
+dht-sim: static-libs
+	@$(SWIFT_RELEASE) --product dht-sim
