@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Holds the documents against what they speak of: links and their anchors, make targets, scripts and paths, settings,
-subcommands, and in docs/SURFACE-TESTS.md the suites and tests.
+subcommands, rows of tables, and in docs/SURFACE-TESTS.md the suites and tests.
 
 Usage: docs.py BIN        BIN holds the release binaries
 """
@@ -71,6 +71,12 @@ def check_code(document, text):
         hold(document, command in COMMANDS, f"no command: svc-dht {command}")
 
 
+def check_rows(document, text):
+    """Rows that a blank line has cut off from their table."""
+    for row, below in re.findall(r"(?:\A|\n\n)(\|[^\n]*)\n([^\n]*)", text):
+        hold(document, re.match(r"\|[ :-]*-", below), f"a row without a table: {row[:60]}")
+
+
 def check_table(document, text):
     """Suites, tests and scripts that are said to hold a line."""
     held = re.findall(r"^\| .* \| (.*) \|$", text, re.M)
@@ -89,6 +95,7 @@ for page in DOCUMENTS:
     content = page.read_text()
     check_links(page, content)
     check_code(page, content)
+    check_rows(page, content)
     if page.name == "SURFACE-TESTS.md":
         check_table(page, content)
 for problem in faults:
