@@ -15,6 +15,8 @@ SWIFT_RELEASE := swift build -c release --static-swift-stdlib $(LINK_FLAGS)
 GIT_COMMIT = $(shell git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
 GIT_DATE = $(shell git show -s --format=%cI HEAD 2>/dev/null || echo unknown)
 BIN := .build/release
+# What the checks run against: the release build, or the binaries in the directory that SVC_DHT_BIN names.
+BUILT := $(if $(SVC_DHT_BIN),,build)
 PREFIX ?= /usr/local
 SECONDS_PER_FUZZ_TARGET ?= 60
 SIM_ARGUMENTS ?= --short --strict
@@ -36,85 +38,85 @@ build: static-libs ## Release binaries in .build/release, the Swift library link
 run: build ## One node in the foreground with an embedded switch; admin on 127.0.0.1:5301
 	@exec $(BIN)/svc-dht run --embed-overlay 127.0.0.1:9700
 
-demo: build ## A small cluster: put on one node, get on another
+demo: $(BUILT) ## A small cluster: put on one node, get on another
 	@scripts/live/demo.sh
 
 test: setup ## Unit tests
 	@swift test
 
-roundtrip: build ## Clusters of 2, 8 and 5 nodes: what is put on one node is got from the others
+roundtrip: $(BUILT) ## Clusters of 2, 8 and 5 nodes: what is put on one node is got from the others
 	@scripts/live/roundtrip.sh
 
-surface: build ## Deletes, conditional writes, providers, explain and ping against four nodes
+surface: $(BUILT) ## Deletes, conditional writes, providers, explain and ping against four nodes
 	@scripts/live/surface.sh
 
-original: build ## The curl lines of the original's scripts against two nodes
+original: $(BUILT) ## The curl lines of the original's scripts against two nodes
 	@scripts/live/original.sh
 
-recursion: build ## Lookups are passed on over sessions that are open, and their answers handed back
+recursion: $(BUILT) ## Lookups are passed on over sessions that are open, and their answers handed back
 	@scripts/live/recursion.sh
 
-replicas: build ## Records outlive their holders: two stopped, two killed, and two give every value
+replicas: $(BUILT) ## Records outlive their holders: two stopped, two killed, and two give every value
 	@scripts/live/replicas.sh
 
-outage: build ## A hub is killed and comes back; the nodes must find back by themselves
+outage: $(BUILT) ## A hub is killed and comes back; the nodes must find back by themselves
 	@scripts/live/outage.sh
 
-fastopen: build ## A first request over a link with delay, with and without TCP fast open
+fastopen: $(BUILT) ## A first request over a link with delay, with and without TCP fast open
 	@scripts/live/fastopen.sh
 
-echo: build ## A node on a hub that only echoes: it stays up and not ready
+echo: $(BUILT) ## A node on a hub that only echoes: it stays up and not ready
 	@scripts/live/echo.sh
 
-client: build ## A client of 20 lines of Python talks to a node through the switch
+client: $(BUILT) ## A client of 20 lines of Python talks to a node through the switch
 	@scripts/live/client.sh
 
-flood: build ## One session floods a node; another one does not notice
+flood: $(BUILT) ## One session floods a node; another one does not notice
 	@scripts/live/flood.sh
 
-badinput: build ## What no peer and no HTTP client should send
+badinput: $(BUILT) ## What no peer and no HTTP client should send
 	@scripts/live/badinput.sh
 
-idle: build ## Memory, CPU time and wake-ups of a node that has nothing to do
+idle: $(BUILT) ## Memory, CPU time and wake-ups of a node that has nothing to do
 	@scripts/bench/idle.sh
 
-startup: build ## Time from start to listening
+startup: $(BUILT) ## Time from start to listening
 	@scripts/bench/startup.sh
 
-alloc: build ## Counts allocations on the hot path: there must be none
+alloc: $(BUILT) ## Counts allocations on the hot path: there must be none
 	@scripts/bench/alloc.sh
 
-bench: build ## The figures of docs/PERFORMANCE.md beside their targets, in one table
+bench: $(BUILT) ## The figures of docs/PERFORMANCE.md beside their targets, in one table
 	@scripts/bench/targets.sh
 
 bench-compare: ## Micro-benchmarks against the committed baseline
 	@scripts/bench/baseline.sh
 
-soak: build ## Load on a cluster of its own for a minute: latency, memory, descriptors, CPU time
+soak: $(BUILT) ## Load on a cluster of its own for a minute: latency, memory, descriptors, CPU time
 	@scripts/bench/soak.sh
 
-perf: build ## Flame graphs of a node and a switch under load, in out/
+perf: $(BUILT) ## Flame graphs of a node and a switch under load, in out/
 	@scripts/bench/perf.sh
 
-http: build ## CPU per HTTP request, beside libmicrohttpd, nginx and redis
+http: $(BUILT) ## CPU per HTTP request, beside libmicrohttpd, nginx and redis
 	@scripts/bench/http.sh
 
-callgrind: build ## Instructions per request
+callgrind: $(BUILT) ## Instructions per request
 	@scripts/bench/callgrind.sh
 
-valgrind: build ## A round trip under memcheck
+valgrind: $(BUILT) ## A round trip under memcheck
 	@scripts/live/valgrind.sh
 
-prometheus: build ## Debian's Prometheus scrapes two nodes; promtool checks pages and alert rules
+prometheus: $(BUILT) ## Debian's Prometheus scrapes two nodes; promtool checks pages and alert rules
 	@scripts/live/prometheus.sh
 
-readiness: build ## Nodes that lose their last peer, killed or frozen, stop being ready within 30 s
+readiness: $(BUILT) ## Nodes that lose their last peer, killed or frozen, stop being ready within 30 s
 	@scripts/live/readiness.sh
 
-lifecycle: build ## Reload, graceful stop, token: a node as its supervisor sees it
+lifecycle: $(BUILT) ## Reload, graceful stop, token: a node as its supervisor sees it
 	@scripts/live/lifecycle.sh
 
-openapi: build ## schemathesis holds a live node against docs/openapi.yaml
+openapi: $(BUILT) ## schemathesis holds a live node against docs/openapi.yaml
 	@scripts/live/openapi.sh
 
 deploy-check: build ## make install, manual, completions; deploy/ against the binaries and a live node
@@ -126,7 +128,7 @@ systemd: ## The units as systemd judges them
 page: ## Embeds web/page.html anew
 	@scripts/gen/page.py
 
-pagetest: build ## The page in headless Chromium; its screenshots go to docs/img
+pagetest: $(BUILT) ## The page in headless Chromium; its screenshots go to docs/img
 	@scripts/live/page.sh
 
 docs: build man ## Documents against what they speak of: links, targets, scripts, settings, tests; manual pages
