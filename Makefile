@@ -143,7 +143,7 @@ sim-hashes: dht-sim ## A hundred runs of the simulator give the very output that
 fuzz: ## Bytes from strangers, SECONDS_PER_FUZZ_TARGET (60) seconds for each target
 	@scripts/live/fuzz.sh $(SECONDS_PER_FUZZ_TARGET)
 
-lint: ## Format, order of the rooms, shell scripts, golden vectors, grammar
+lint: ## Format, order of the rooms, heads of the sources, shell scripts, golden vectors, grammar
 	@scripts/check/lint.sh
 
 fmt: ## Formats the Swift sources in place
