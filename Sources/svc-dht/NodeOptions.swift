@@ -1,6 +1,5 @@
 // RO:WHAT  NodeOptions: the options of `svc-dht run`, one for each variable.
 // RO:WHY   Values stay text: Config alone knows what they may be, so flags and environment get the same errors.
-// RO:CONFIG  RON_DHT_*
 // RO:TEST  Tests/DhtLoopTests/Integration/CommandLineTests.swift
 
 import ArgumentParser

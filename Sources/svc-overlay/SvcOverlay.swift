@@ -1,5 +1,4 @@
 // RO:WHAT  `svc-overlay`: the switch as a process of its own.
-// RO:CONFIG  SVC_OVERLAY_*, RON_OVERLAY_*; options win
 
 import ArgumentParser
 import DhtLoop

@@ -1,7 +1,6 @@
 // RO:WHAT  Config: how one svc-dht node is set up, from flags and RON_DHT_* variables.
 // RO:WHY   The daemon reads plain typed fields; every rule about names, ranges and fallbacks is in the table.
 // RO:INVARIANTS  pure: flags, environment and the text of files come in as arguments.
-// RO:CONFIG  RON_DHT_*, and the fallbacks DHT_*, SVC_DHT_*, RON_AMNESIA
 // RO:TEST  Tests/DhtLoopTests/Config/ConfigTests.swift
 
 /// Configuration of a node. Numbers are clamped already; `warnings` says which.

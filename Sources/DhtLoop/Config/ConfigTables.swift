@@ -1,7 +1,6 @@
 // RO:WHAT  The settings of svc-dht and of svc-overlay, as tables.
 // RO:WHY   One row a setting: what is not here is not configurable, and `svc-dht config` prints these rows.
 // RO:INVARIANTS  a row whose range or default names another setting stands below that one.
-// RO:CONFIG  RON_DHT_*, SVC_OVERLAY_*, RON_OVERLAY_*
 
 extension Config {
     /// What `--help` says of a setting.

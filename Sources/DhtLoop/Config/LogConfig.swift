@@ -1,6 +1,5 @@
 // RO:WHAT  LogConfig: what is logged, and in which form; and a configuration as a line of the log or as JSON.
 // RO:WHY   Operators read their configuration where the daemon says what it does.
-// RO:CONFIG  RON_DHT_LOG, RON_DHT_LOG_FORMAT, SVC_OVERLAY_LOG, SVC_OVERLAY_LOG_FORMAT
 
 import Logging
 

@@ -1,7 +1,6 @@
 // RO:WHAT  Tuning: every default and clamp of the configuration, by name.
 // RO:WHY   A number that an operator can change is written once, beside the range it may move in.
 // RO:INVARIANTS  each default lies in its range; Limits bound what the wire bounds.
-// RO:CONFIG  RON_DHT_*, SVC_OVERLAY_*, RON_OVERLAY_*
 
 /// Defaults and clamps. Units are in the names.
 public enum Tuning {

@@ -1,7 +1,5 @@
 // RO:WHAT  NodeConfig: what a DhtNode is told at birth.
 // RO:WHY   The node reads no environment; the daemon, the simulator and tests fill this in.
-// RO:CONFIG  RON_DHT_K, _ALPHA, _TIMEOUT_MS, _DEADLINE_MS, _REPLICA, _TTL_SECS, _MAX_VALUE, _MEM_MAX, _NET,
-//             _PEER_RPS, _GLOBAL_RPS, _RECURSION
 
 /// Parameters of one node. The daemon clamps them before they get here.
 public struct NodeConfig: Sendable {
