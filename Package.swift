@@ -85,7 +85,8 @@ let package = Package(
             exclude: ["Proto/vectors.json"],
             swiftSettings: strict),
         .testTarget(
-            name: "DhtSimTests", dependencies: ["DhtSim", "DhtLoop", "dht-sim"], swiftSettings: strict),
+            name: "DhtSimTests", dependencies: ["DhtSim", "DhtLoop", "dht-sim"], exclude: ["hashes.json"],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

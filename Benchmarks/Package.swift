@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 // RO:WHAT  Micro-benchmarks of the hot path, beside plain C over the same libcbor calls.
 // RO:WHY   A package of its own, so that a user's build never pulls it in. Without its trait the benchmark library
-//          needs no jemalloc; allocations are counted by scripts/alloc_dht.sh instead.
+//          needs no jemalloc; allocations are counted by scripts/bench/alloc.sh instead.
 
 import PackageDescription
 

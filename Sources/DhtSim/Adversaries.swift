@@ -1,6 +1,5 @@
 // RO:WHAT  Adversaries: nodes that joined honestly and then turn: silent, lying, Sybil, forging or flooding.
 // RO:WHY   A DHT is open: what it is worth shows only among those who do not play by the rules.
-// RO:INTERACTS  Simulation.deliver asks `misbehaves` before a payload reaches the node.
 
 import DhtLoop
 

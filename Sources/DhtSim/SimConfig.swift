@@ -1,6 +1,5 @@
 // RO:WHAT  SimConfig: everything that, with the code, decides the outcome of a run.
 // RO:WHY   The report repeats it, so that a line of output can be run again.
-// RO:CONFIG  the command line of dht-sim
 
 import DhtLoop
 

@@ -2,7 +2,6 @@
 // RO:WHY   The node is a pure machine, so what runs here is what the daemon ships, ten thousand times over.
 // RO:INVARIANTS  events are handled in the order of (time, pushed); a node that is up has a wake queued no
 //          later than its next deadline; no outcome depends on a Dictionary's or a Set's order.
-// RO:INTERACTS  +Sessions and +Frames (the network), +Population, +Faults, +Workload, +Run (the plan), Report
 // RO:TEST  Tests/DhtSimTests/SimulationTests.swift
 
 import DhtLoop

@@ -1,6 +1,5 @@
 // RO:WHAT  dht-sim: thousands of nodes in one process, on a virtual clock.
 // RO:WHY   What loopback cannot show (distance, churn, liars, ten thousand nodes) is measured here, from a seed.
-// RO:INTERACTS  DhtSim does the work; this is its command line.
 
 import ArgumentParser
 import DhtSim

@@ -18,7 +18,7 @@ struct Bench: ParsableCommand {
     var pid: Int32?
     @Option(help: "Admin address of the server: compares its counters.")
     var node: String?
-    @Option(help: "File in which the server counts its allocations (scripts/alloc_dht.sh).")
+    @Option(help: "File in which the server counts its allocations (scripts/bench/alloc.sh).")
     var allocations: String?
     @Flag(help: "Print the result as JSON.")
     var json = false

@@ -17,7 +17,7 @@ struct BenchCore: ParsableCommand {
     var timers = 1_000_000
     @Option(help: "Operations that are measured.")
     var operations = 1_000_000
-    @Option(help: "File in which this process counts its allocations (scripts/alloc_dht.sh).")
+    @Option(help: "File in which this process counts its allocations (scripts/bench/alloc.sh).")
     var allocations: String?
 
     private static let k = 20

@@ -1,5 +1,4 @@
 // RO:WHAT  What every client command takes: which node, which output, how long to wait.
-// RO:CONFIG  RON_DHT_ADDR, RON_DHT_TOKEN_FILE
 
 import ArgumentParser
 import DhtLoop

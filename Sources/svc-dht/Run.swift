@@ -1,5 +1,4 @@
 // RO:WHAT  `svc-dht run`: flags and environment become a Config, and the daemon runs with it.
-// RO:CONFIG  RON_DHT_*; flags win
 
 import ArgumentParser
 import DhtLoop

@@ -1,6 +1,5 @@
 // RO:WHAT  `svc-dht config`: the configuration that `svc-dht run` would have, and where each value comes from.
 // RO:WHY   With flags, environment, a file, fallbacks and clamps, nobody should have to guess.
-// RO:CONFIG  NodeSettings; reads what `run` reads, starts nothing
 
 import ArgumentParser
 import DhtLoop

@@ -1,5 +1,4 @@
 // RO:WHAT  `svc-overlay`: the switch as a process of its own.
-// RO:CONFIG  OverlaySettings; options win
 
 import ArgumentParser
 import DhtLoop

@@ -1,5 +1,4 @@
 // RO:WHAT  Entry point of svc-overlay: options and environment become a config, and the switch runs with it.
-// RO:CONFIG  SVC_OVERLAY_*, RON_OVERLAY_*; options win
 
 import ArgumentParser
 import DhtLoop

@@ -1,5 +1,5 @@
 // RO:WHAT  libmicrohttpd answering every request with the same 100 bytes, on an epoll set of its own.
-// RO:WHY   The least that HTTP by this library can cost; scripts/http_dht.sh holds the node's admin port against it.
+// RO:WHY   The least that HTTP by this library can cost; scripts/bench/http.sh holds the node's admin port against it.
 //
 // usage: constant          prints the port it listens on, and serves until it is ended
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
 // RO:WHAT  The list of benchmarks, and what is measured of each.
-// RO:WHY   Instructions where the machine counts them; of wall-clock time scripts/bench_compare.sh takes the
+// RO:WHY   Instructions where the machine counts them; of wall-clock time scripts/bench/baseline.sh takes the
 //          fastest run.
 
 import Benchmark

@@ -1,5 +1,5 @@
 // RO:WHAT  Any bytes as a payload: the decoder must end with a value or an error, and a value must be sound.
-// RO:TEST  make fuzz
+// RO:TEST  scripts/live/fuzz.sh
 import CFuzzer
 import DhtLoop
 import Glibc

@@ -1,6 +1,6 @@
 // RO:WHAT  Any bytes as a session, whole and in pieces: both ways must yield the same HELLO, frames and error.
 // RO:WHY   TCP cuts a stream wherever it likes; where it cut must never show.
-// RO:TEST  make fuzz
+// RO:TEST  scripts/live/fuzz.sh
 import CFuzzer
 import DhtLoop
 import Glibc

@@ -1,7 +1,7 @@
 // RO:WHAT  A node and a stranger who says anything, also as answers to what the node asked.
 // RO:WHY   The state behind the decoder (tables, calls, timers) meets what no honest peer would send.
 // RO:INVARIANTS  whatever comes: every frame the node sends decodes, and no pool grows over its limit.
-// RO:TEST  make fuzz
+// RO:TEST  scripts/live/fuzz.sh
 import CFuzzer
 import DhtLoop
 import Glibc

@@ -1,7 +1,6 @@
 // RO:WHAT  AdminAccess: who may do what over the admin port.
 // RO:WHY   Secure by default: on loopback everything is open, elsewhere writes need a token and debugging is shut.
 // RO:SECURITY  tokens are compared as digests in constant time: neither length nor prefix can be measured.
-// RO:CONFIG  RON_DHT_ADMIN_TOKEN_FILE, RON_DHT_ADMIN_ADDR
 // RO:TEST  Tests/DhtLoopTests/Admin/NodeRouteTests.swift
 
 import CNettle

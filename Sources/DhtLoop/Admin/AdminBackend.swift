@@ -1,6 +1,5 @@
 // RO:WHAT  What the admin port needs from a service, and what the service says back.
 // RO:WHY   The port knows HTTP and JSON, the service knows the network; they meet in these values.
-// RO:INTERACTS  AdminServer calls the backend; the backend answers with AdminServer.complete.
 
 /// A service as its admin port sees it. It outlives the port.
 public protocol AdminBackend: AnyObject {

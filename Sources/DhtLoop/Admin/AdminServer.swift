@@ -1,8 +1,6 @@
 // RO:WHAT  AdminServer: the admin port on the event loop.
 // RO:WHY   libmicrohttpd's epoll descriptor is nested in the loop's, so one thread serves HTTP and the overlay.
 // RO:INVARIANTS  the loop wakes for HTTP only when a client does something or runs out of time.
-// RO:INTERACTS  EventLoop, HttpServer, AdminRoutes; the service is the AdminBackend.
-// RO:CONFIG  RON_DHT_ADMIN_ADDR, SVC_OVERLAY_HTTP_ADDR, RON_DHT_MAX_VALUE
 // RO:TEST  Tests/DhtLoopTests/Admin/AdminServerTests.swift
 
 import CEpoll

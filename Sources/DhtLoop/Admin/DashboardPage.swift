@@ -1,6 +1,6 @@
-// RO:WHAT  The page at GET / of the admin port. Made by scripts/make_page.py out of web/page.html: edit that.
+// RO:WHAT  The page at GET / of the admin port. Made by scripts/gen/page.py out of web/page.html: edit that.
 // RO:WHY   One self-contained text in the binary: nothing to install, nothing fetched from elsewhere.
-// RO:TEST  scripts/page_dht.sh
+// RO:TEST  scripts/live/page.sh
 // swift-format-ignore-file
 
 enum DashboardPage {

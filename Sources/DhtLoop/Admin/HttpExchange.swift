@@ -1,7 +1,6 @@
 // RO:WHAT  HttpExchange: one connection's present request, from its head to its answer.
 // RO:WHY   A connection has one request at a time, so its memory is used again for the next one.
 // RO:INVARIANTS  a ticket names one request of one connection: it is stale as soon as that request is over.
-// RO:INTERACTS  HttpServer drives it; HttpHandler reads the request and answers it.
 
 import CMicrohttpd
 

@@ -1,6 +1,5 @@
 // RO:WHAT  What a node tells its admin port besides puts and gets: providers, traces, table, numbers, records.
 // RO:WHY   The port turns these values into JSON; where they come from is the node's business.
-// RO:INTERACTS  NodeBackend makes them, AdminAnswers writes them.
 
 /// A provider of some content to be made known.
 public struct ProvideRequest: Equatable, Sendable {

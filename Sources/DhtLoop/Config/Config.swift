@@ -1,7 +1,6 @@
 // RO:WHAT  Config: how one svc-dht node is set up, from flags, RON_DHT_* variables and files.
 // RO:WHY   The daemon reads plain typed values; every rule about names, ranges and fallbacks is in the declarations.
 // RO:INVARIANTS  pure: flags, environment and the text of files come in as arguments.
-// RO:CONFIG  NodeSettings
 // RO:TEST  Tests/DhtLoopTests/Config/ConfigTests.swift
 
 /// Configuration of a node: `config.alpha` is the value in force of `NodeSettings.alpha`, clamped already.

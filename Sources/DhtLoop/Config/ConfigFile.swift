@@ -1,6 +1,5 @@
 // RO:WHAT  ConfigFile: settings in a file, one NAME=VALUE a line.
 // RO:WHY   A process cannot be given a new environment; a file can be read again on SIGHUP.
-// RO:CONFIG  RON_DHT_CONFIG_FILE; the form of systemd's EnvironmentFile, without its continuation lines
 // RO:TEST  Tests/DhtLoopTests/Config/ConfigFileTests.swift
 
 /// What a configuration file says.

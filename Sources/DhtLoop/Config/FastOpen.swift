@@ -1,6 +1,5 @@
 // RO:WHAT  FastOpen: how far TCP fast open (RFC 7413) is used.
 // RO:WHY   With the first frames in the SYN a cold session costs one round trip instead of two.
-// RO:CONFIG  RON_DHT_FAST_OPEN, RON_OVERLAY_FAST_OPEN
 // RO:SECURITY  without a cookie whoever forges a source address makes a switch answer that address: `always` is
 //          for networks that drop forged packets (docs/OPERATIONS.md, "TCP fast open").
 

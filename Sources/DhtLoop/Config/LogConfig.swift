@@ -1,6 +1,5 @@
 // RO:WHAT  LogConfig: what is logged, and in which form.
 // RO:WHY   Both daemons log in one way; each has settings of its own for it.
-// RO:CONFIG  RON_DHT_LOG, RON_DHT_LOG_FORMAT, SVC_OVERLAY_LOG, SVC_OVERLAY_LOG_FORMAT
 
 import Logging
 

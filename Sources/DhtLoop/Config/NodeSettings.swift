@@ -2,7 +2,6 @@
 // RO:WHY   Variable, option, default, range and meaning stand here and nowhere else. Help, manual, completions, the
 //          table in docs/OPERATIONS.md, the parser and the defaults of `NodeConfig` and of the simulator follow.
 // RO:INVARIANTS  each default lies in its range; what hangs on another setting stands below it.
-// RO:CONFIG  RON_DHT_*, and the fallbacks DHT_*, SVC_DHT_*, RON_AMNESIA
 // RO:TEST  Tests/DhtLoopTests/Config/SettingTests.swift
 
 import Logging

@@ -1,7 +1,6 @@
 // RO:WHAT  OverlayConfig: how the switch is set up as a process of its own.
 // RO:WHY   The daemon reads plain typed values; every rule about names and ranges is in the declarations.
 // RO:INVARIANTS  pure: flags and environment come in as arguments.
-// RO:CONFIG  OverlaySettings
 // RO:TEST  Tests/DhtLoopTests/Config/ConfigTests.swift
 
 /// Configuration of the switch: `config.handshakeMs` is the value in force of `OverlaySettings.handshakeMs`.

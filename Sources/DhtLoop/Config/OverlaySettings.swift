@@ -1,6 +1,5 @@
 // RO:WHAT  OverlaySettings: every setting of svc-overlay, declared once; and what both programs share.
 // RO:WHY   Variable, option, default, range and meaning stand here and nowhere else.
-// RO:CONFIG  SVC_OVERLAY_*, RON_OVERLAY_*
 // RO:TEST  Tests/DhtLoopTests/Config/SettingTests.swift
 
 import Logging

@@ -1,6 +1,5 @@
 // RO:WHAT  PeersFile: logical peer ids and their overlay endpoints.
 // RO:WHY   Operators name peers; only endpoints can be dialled.
-// RO:CONFIG  RON_DHT_PEERS_FILE
 
 /// `<peer id> <host:port>` a line; `#` begins a comment; the first line for an id counts.
 struct PeersFile {

@@ -3,7 +3,6 @@
 //          all is, the more a request costs its sender, so that those who ask most are refused first.
 // RO:INVARIANTS  a refused request costs nothing; memory is fixed; nothing is allocated after `init`.
 // RO:SECURITY  Busy is rationed as well: answering a flood must not become one.
-// RO:CONFIG  RON_DHT_PEER_RPS, RON_DHT_GLOBAL_RPS
 // RO:TEST  Tests/DhtLoopTests/Kademlia/AdmissionControlTests.swift
 
 /// What becomes of a request.

@@ -2,7 +2,6 @@
 // RO:WHY   A newcomer may be owed ten thousand records. One message on its way to each node paces itself by what
 //          the node can take, and a batch of 64 costs little more than a record.
 // RO:INVARIANTS  a route has keys waiting or a batch under way; none is kept for neither.
-// RO:INTERACTS  DhtNode+Courier sends; +Replication and +Republish say what to whom.
 // RO:TEST  Tests/DhtLoopTests/Kademlia/CourierTests.swift
 
 /// What is owed to whom.

@@ -1,6 +1,5 @@
 // RO:WHAT  Calls and the lookup under all of them: opening, asking the next peer, ending in time.
 // RO:WHY   Every call is a walk towards a key; what differs is what each peer is asked and what the end means.
-// RO:INTERACTS  +Gets, +Puts and +Providers begin calls and take their answers.
 // RO:METRICS  dht_lookups_total, dht_lookup_latency_seconds, dht_lookup_hops, dht_error_total{kind}
 
 extension DhtNode {

@@ -2,7 +2,6 @@
 // RO:WHY   A hundred thousand records need a hundred thousand lookups when each is put again by itself. Those that
 //          are near each other have the same holders, and one walk finds them all.
 // RO:METRICS  dht_republished_total, dht_publications
-// RO:CONFIG  RON_DHT_REPUBLISH_SECS
 
 extension DhtNode {
     /// Wait before a walk is tried again for which there was no free call, or that nobody answered.

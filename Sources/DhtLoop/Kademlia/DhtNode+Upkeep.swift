@@ -1,6 +1,5 @@
 // RO:WHAT  What a node does unasked: find first contacts, look around, let records expire.
 // RO:WHY   A node that is alone keeps trying, with full-jitter backoff, and never floods a bootstrap overlay.
-// RO:CONFIG  RON_DHT_BOOTSTRAP
 
 /// State of a node's housekeeping.
 struct Upkeep {

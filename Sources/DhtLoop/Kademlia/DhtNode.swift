@@ -2,8 +2,6 @@
 // RO:WHY   It owns no socket and no clock, so the daemon, the simulator and a test run the very same code.
 // RO:INVARIANTS  every pending RPC and every call with a deadline holds exactly one armed timer;
 //                after each event the outbox holds all there is to do.
-// RO:INTERACTS  DhtNode+Requests (peers ask), +Admission (too much), +Replies (peers answer), +Busy (too much
-//                of ours), +Calls (we ask), +Puts, +Upkeep.
 // RO:METRICS  NodeStats
 // RO:TEST  Tests/DhtLoopTests/Kademlia/DhtNodeTests.swift
 

@@ -3,7 +3,6 @@
 // RO:INVARIANTS  in force against a network only while contacts of others, who answered, could fill a bucket in
 //                its place: one hub with a thousand nodes behind it fills its table.
 // RO:SECURITY  a claim does not count: only contacts and spares that answered bring the cap into force.
-// RO:CONFIG  RON_DHT_DIVERSITY
 // RO:TEST  Tests/DhtLoopTests/Kademlia/DiversityTests.swift
 
 /// The bounds that follow from a share.

@@ -1,6 +1,5 @@
 // RO:WHAT  NodeConfig: what a DhtNode is told at birth.
 // RO:WHY   The node reads no environment; the daemon, the simulator and tests fill this in.
-// RO:CONFIG  NodeSettings, whose defaults these are
 
 /// Parameters of one node. The daemon clamps them before they get here.
 public struct NodeConfig: Sendable {

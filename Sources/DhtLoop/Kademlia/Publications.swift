@@ -3,7 +3,6 @@
 //          it is still meant. They lie in bins by the first byte of the key, so that what lies together in the key
 //          space is refreshed together.
 // RO:INVARIANTS  bytes <= budget; one version a key.
-// RO:CONFIG  RON_DHT_REPUBLISH_SECS
 // RO:TEST  Tests/DhtLoopTests/Kademlia/RepublishTests.swift
 
 /// What this node publishes.

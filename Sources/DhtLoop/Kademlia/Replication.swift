@@ -2,7 +2,6 @@
 // RO:WHY   A record belongs on the REPLICA nodes closest to its key. Who these are changes only when a neighbour
 //          comes or goes; so it is then that copies are made, of what that node's coming or going concerns.
 // RO:INVARIANTS  the timer is armed exactly while there is something to look through, or a look is under way.
-// RO:INTERACTS  DhtNode+Replication
 // RO:TEST  Tests/DhtLoopTests/Kademlia/ReplicationTests.swift
 
 /// Neighbours that came and went.

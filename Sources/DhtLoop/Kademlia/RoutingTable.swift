@@ -2,7 +2,6 @@
 // RO:WHY   Who is near knows who is nearer (Kademlia paper, 2.2): a few contacts at each distance lead everywhere.
 // RO:INVARIANTS  a contact lies in the bucket of its shared prefix; the own id is never in it;
 //                bit i of `occupied` is set exactly when bucket i has a live contact.
-// RO:INTERACTS  +Closest finds the closest K; +Tending says who is due for a ping; DiversityCap, who gives way.
 // RO:TEST  Tests/DhtLoopTests/Kademlia/RoutingTableTests.swift
 
 /// Contacts by shared prefix length with the own id (Kademlia paper, section 2.4).

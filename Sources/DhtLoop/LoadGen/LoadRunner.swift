@@ -2,7 +2,6 @@
 // RO:WHY   On the daemon's own reactor, so that what is measured is the server and not a slow client.
 // RO:INVARIANTS  a request is counted as sent once, then as answered or lost once; latency counts from the
 //          instant a request was meant to leave; a queue that is full makes requests late, it loses none.
-// RO:INTERACTS  LoadObserver is told of each answer; LoadRunner+Requests.swift writes and reads the messages.
 // RO:TEST  Tests/DhtLoopTests/LoadGen/LoadRunnerTests.swift
 
 /// Told what happens while a load runs.

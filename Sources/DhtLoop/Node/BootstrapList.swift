@@ -2,8 +2,6 @@
 // RO:WHY   A switch takes one session of a node. Under two names it would get two, and drop what the second says:
 //          so names end here, and node and pool know an overlay by the address that peers are told as well.
 // RO:INVARIANTS  no endpoint twice; a name whose session ended is asked for its next address, after a pause.
-// RO:INTERACTS  NodeHost tells what became of sessions, and attaches the node to what `attached` holds.
-// RO:CONFIG  RON_DHT_BOOTSTRAP
 // RO:TEST  Tests/DhtLoopTests/Node/BootstrapListTests.swift
 
 /// Who lives by the list.

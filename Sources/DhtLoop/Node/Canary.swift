@@ -2,8 +2,7 @@
 // RO:WHY   Sessions and contacts say that a network is there; only a value that came back says that it works.
 // RO:INVARIANTS  one canary at a time; a copy of this node's own proves nothing and does not count.
 // RO:METRICS  dht_canary_total{outcome}; its put and get are counted as any other
-// RO:CONFIG  RON_DHT_CANARY_SECS
-// RO:TEST  Tests/DhtLoopTests/Node/CanaryTests.swift, scripts/readiness_dht.sh
+// RO:TEST  Tests/DhtLoopTests/Node/CanaryTests.swift, scripts/live/readiness.sh
 
 import Logging
 

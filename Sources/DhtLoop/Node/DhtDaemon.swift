@@ -1,8 +1,6 @@
 // RO:WHAT  DhtDaemon: svc-dht as a process: loop, node, embedded switch, admin port, signals.
 // RO:WHY   The one place where the parts are put together; each part knows only its neighbours.
-// RO:INTERACTS  Config in, exit code out.
-// RO:CONFIG  Config
-// RO:TEST  scripts/lifecycle_dht.sh
+// RO:TEST  scripts/live/lifecycle.sh
 
 import Glibc
 import Logging

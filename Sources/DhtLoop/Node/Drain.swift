@@ -1,8 +1,6 @@
 // RO:WHAT  Drain: the time between SIGTERM and the end, in which running calls may finish.
 // RO:WHY   A client that was told nothing yet is owed an answer, but not for ever.
 // RO:INVARIANTS  ends once: when nothing is unfinished, or when its time is over.
-// RO:INTERACTS  NodeService says what is unfinished; a hand-over of records counts there as well.
-// RO:CONFIG  RON_DHT_DRAIN_MS
 // RO:TEST  Tests/DhtLoopTests/Node/DrainTests.swift, HandOverTests.swift
 
 /// Who drains.

@@ -1,6 +1,5 @@
 // RO:WHAT  Says at the start what the kernel forbids of the fast open that was asked for.
 // RO:WHY   Sessions work without it, one round trip slower; nobody would look for the cause in a sysctl.
-// RO:CONFIG  RON_DHT_FAST_OPEN, RON_OVERLAY_FAST_OPEN
 
 import Logging
 

@@ -2,7 +2,6 @@
 // RO:WHY   The node is pure; this performs what it wants done, and tells it what happened.
 // RO:INVARIANTS  after each event the outbox is emptied before anything else touches the node: neither the
 //                pool nor the switch calls back from inside a send.
-// RO:INTERACTS  SessionPool (sessions we open), OverlaySwitch (sessions others open), CallOwner (admin HTTP).
 
 import Logging
 

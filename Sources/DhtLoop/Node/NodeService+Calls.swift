@@ -1,7 +1,6 @@
 // RO:WHAT  The calls of the admin port: put, get, delete, provide, find, explain, ping.
 // RO:WHY   A ticket says whom to answer; the book says what was asked, so that the answer has the right shape.
 // RO:INVARIANTS  each started call is completed once, by the call's own deadline at the latest.
-// RO:INTERACTS  AdminServer asks, NodeHost does.
 
 extension NodeService {
     // MARK: - Starting

@@ -1,7 +1,6 @@
 // RO:WHAT  NodeService: the node as its admin port sees it: readiness, and the calls that change or read the network.
 // RO:WHY   The port knows HTTP, the host knows the network; this turns one's words into the other's.
 // RO:INVARIANTS  each started call is completed once, by the call's own deadline at the latest.
-// RO:INTERACTS  AdminServer asks, NodeHost does.
 
 /// Answers the admin port for one node.
 final class NodeService: CallOwner, NodeBackend, DrainOwner {

@@ -1,8 +1,6 @@
 // RO:WHAT  OverlayDaemon: svc-overlay as a process: loop, switch, admin port, signals.
 // RO:WHY   Nodes that do not carry a switch of their own need one somewhere.
-// RO:INTERACTS  OverlayConfig in, exit code out.
 // RO:METRICS  overlay_*, process_*
-// RO:CONFIG  OverlayConfig
 
 import Glibc
 import Logging

@@ -2,7 +2,7 @@
 // RO:WHY   A network that is cut without a word closes no session: only an unanswered question shows it. A node that
 //          nobody uses would else ask so seldom that its readiness was minutes old.
 // RO:INVARIANTS  armed from `start` to `stop`; no question while others keep the node company.
-// RO:TEST  Tests/DhtLoopTests/Node/PeerWatchTests.swift, scripts/readiness_dht.sh
+// RO:TEST  Tests/DhtLoopTests/Node/PeerWatchTests.swift, scripts/live/readiness.sh
 
 /// Sees to it that `NodeHost.lastHeardUs` is recent, or means something.
 final class PeerWatch: EventSource {

@@ -2,7 +2,6 @@
 // RO:WHY   A unit of Type=notify starts what needs us once we listen, and its watchdog restarts a loop that hangs.
 //          The protocol is a datagram of text; libsystemd would be a dependency for one sendto.
 // RO:INVARIANTS  without NOTIFY_SOCKET nothing is sent and no timer is armed.
-// RO:CONFIG  NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID
 // RO:TEST  Tests/DhtLoopTests/Node/DrainTests.swift
 
 import CEpoll

@@ -2,7 +2,6 @@
 // RO:WHY   HELLO and the first frames leave together; a cold session costs no more round trips than it must.
 // RO:INVARIANTS  EPOLLOUT is armed only while connecting or blocked; `send` closes nothing, so an
 //          owner is not called back from inside it; at most one read a turn.
-// RO:INTERACTS  IoMemory (one receive buffer for all), SessionOwner.
 // RO:TEST  Tests/DhtLoopTests/Session/OverlaySessionTests.swift
 
 import CEpoll

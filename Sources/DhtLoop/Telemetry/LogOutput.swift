@@ -1,7 +1,6 @@
 // RO:WHAT  LogOutput and LineLogHandler: swift-log's calls become lines in one sink.
 // RO:WHY   The API is the convention's; what it does with an event is ours, and never blocks.
 // RO:INVARIANTS  all loggers of a process share one output, so lines do not interleave.
-// RO:CONFIG  RON_DHT_LOG, RON_DHT_LOG_FORMAT
 // RO:TEST  Tests/DhtLoopTests/Telemetry/LogTests.swift
 
 import CEpoll

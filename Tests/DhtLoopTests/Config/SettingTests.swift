@@ -82,7 +82,7 @@ struct SettingTests {
         let row = text.split(separator: "\n").first {
             $0.hasPrefix("| `\(setting.name)`") && $0.contains("`--")
         }
-        let cells = try #require(row, "make_settings.py writes it").filter { $0 != "\\" }.split(
+        let cells = try #require(row, "settings.py writes it").filter { $0 != "\\" }.split(
             separator: "|")
         #expect(cells.contains(" `--\(setting.flag)` ") && cells.contains(" \(setting.meaning) "))
     }

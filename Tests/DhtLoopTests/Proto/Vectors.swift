@@ -1,4 +1,4 @@
-// RO:WHAT  The golden vectors of the wire, as scripts/make_vectors.py wrote them.
+// RO:WHAT  The golden vectors of the wire, as scripts/gen/vectors.py wrote them.
 // RO:WHY   The decoder is judged by another encoder's bytes, not by our own encoder's only.
 import FoundationEssentials
 import Testing
