@@ -19,10 +19,12 @@ extension DhtNode {
     }
 
     /// Whether a request is to be answered. One that is not has been dealt with.
-    mutating func isAdmitted(_ request: EnvelopeView, _ link: Link, _ nowUs: UInt64) -> Bool {
+    mutating func isAdmitted(
+        _ request: EnvelopeView, with lists: borrowing MessageLists, _ link: Link, _ nowUs: UInt64
+    ) -> Bool {
         var cost: UInt64 = 1
         switch request.message {
-        case .putMany: cost = UInt64(max(1, decoder.records.count))
+        case .putMany: cost = UInt64(max(1, lists.records.count))
         // Each step makes another node work.
         case .findNode(_, let recursion), .get(_, _, let recursion): cost += UInt64(recursion)
         default: break

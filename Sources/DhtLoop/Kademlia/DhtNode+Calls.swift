@@ -113,23 +113,23 @@ extension DhtNode {
 
     /// A peer of the lookup answered.
     mutating func lookupStep(
-        _ call: Call, took reply: EnvelopeView, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc,
+        _ call: Call, took reply: EnvelopeView, with lists: borrowing MessageLists, from rpc: PendingRpc,
         _ nowUs: UInt64
     ) {
         guard !call.isStoring else { return }
         if call.isExplained {
-            call.traceAnswered(rpc, reply.message, contacts: decoder.contacts.count, nowUs)
+            call.traceAnswered(rpc, reply.message, contacts: lists.contacts.count, nowUs)
         }
         switch reply.message {
         case .found(let record) where call.kind == .get && record.key == call.lookup.target:
-            tookVersion(call, record, in: payload, from: rpc, nowUs)
+            tookVersion(call, record, with: lists, from: rpc, nowUs)
         case .providers where call.kind == .findProviders:
-            tookProviders(call, in: payload, from: rpc, nowUs)
+            tookProviders(call, with: lists, from: rpc, nowUs)
         case .nodes where call.kind == .ping && rpc.dst == call.lookup.target,
             .busy where call.kind == .ping && rpc.dst == call.lookup.target:
             finishPing(call, .answered(at: rpc.endpoint, rttUs: nowUs - rpc.sentUs), nowUs)
         case .nodes:
-            tookContacts(call, in: payload, from: rpc, nowUs)
+            tookContacts(call, lists.contacts, from: rpc, nowUs)
             proceed(call, nowUs)
         default:
             _ = putsOff(rpc.dst, call, nowUs)
@@ -140,19 +140,18 @@ extension DhtNode {
 
     /// The contacts of a reply join the walk.
     mutating func tookContacts(
-        _ call: Call, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc, _ nowUs: UInt64
+        _ call: Call, _ contacts: [ContactView], from rpc: PendingRpc, _ nowUs: UInt64
     ) {
         guard call.lookup.answered(rpc.dst, isMoreToCome: rpcs[rpc.id] != nil) != nil else { return }
-        tookNames(call, in: payload, from: rpc, steps: 1, nowUs)
+        tookNames(call, contacts, from: rpc, steps: 1, nowUs)
     }
 
     /// Those whom a peer named, itself or by handing on what others told it, join the walk.
     mutating func tookNames(
-        _ call: Call, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc, steps: UInt8, _ nowUs: UInt64
+        _ call: Call, _ contacts: [ContactView], from rpc: PendingRpc, steps: UInt8, _ nowUs: UInt64
     ) {
-        for index in decoder.contacts.indices {
-            let contact = decoder.contacts[index]
-            guard let endpoint = endpoints.intern(contact.at.bytes(in: payload)), endpoint != .none else {
+        for contact in contacts {
+            guard let endpoint = endpoints.intern(contact.at.bytes), endpoint != .none else {
                 stats.reject(.badEndpoint)
                 continue
             }

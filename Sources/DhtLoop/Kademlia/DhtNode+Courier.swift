@@ -100,12 +100,14 @@ extension DhtNode {
     // MARK: - What became of a batch
 
     /// A batch was answered.
-    mutating func copiesAnswered(_ reply: MessageView, from rpc: PendingRpc, _ nowUs: UInt64) {
+    mutating func copiesAnswered(
+        _ reply: MessageView, with lists: borrowing MessageLists, from rpc: PendingRpc, _ nowUs: UInt64
+    ) {
         guard let index = courier.index(of: rpc.dst) else { return }
         switch reply {
         case .storedMany(let count):
             taken(min(count, UInt64(courier[index].underWay.count)))
-            noteRefusals(of: courier[index].underWay)
+            noteRefusals(lists.refusals, of: courier[index].underWay)
             finishBatch(at: index)
         case .stored(let isOk, _, _, let seq):
             if isOk { taken(1) } else if let key = courier[index].underWay.first { noteNewer(key, seq) }
@@ -138,8 +140,8 @@ extension DhtNode {
         if replication.isLeaving { stats.handedOver += count }
     }
 
-    private mutating func noteRefusals(of keys: [Key]) {
-        for refusal in decoder.refusals where refusal.index < keys.count {
+    private mutating func noteRefusals(_ refusals: [RefusalView], of keys: [Key]) {
+        for refusal in refusals where refusal.index < keys.count {
             noteNewer(keys[refusal.index], refusal.seq)
         }
     }

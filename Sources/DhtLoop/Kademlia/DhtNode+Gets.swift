@@ -43,16 +43,16 @@ extension DhtNode {
 
     /// A peer has a version of the record.
     mutating func tookVersion(
-        _ call: Call, _ record: RecordView, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc,
+        _ call: Call, _ record: RecordView, with lists: borrowing MessageLists, from rpc: PendingRpc,
         _ nowUs: UInt64
     ) {
         let version = Version(
-            seq: record.seq, ttlSeconds: record.ttlSeconds, value: Array(record.value.bytes(in: payload)),
+            seq: record.seq, ttlSeconds: record.ttlSeconds, value: Array(record.value.bytes),
             isTombstone: record.isTombstone)
         call.holders.append((rpc.contact, version))
         if call.best.map({ version.wins(over: $0) }) ?? true { call.best = version }
         let hop = call.lookup.hop(of: rpc.dst) + Int(rpc.furtherAnswers)
-        tookContacts(call, in: payload, from: rpc, nowUs)
+        tookContacts(call, lists.contacts, from: rpc, nowUs)
         guard call.holders.count < call.quorum else {
             return finishGet(call, isComplete: true, hops: hop, nowUs)
         }

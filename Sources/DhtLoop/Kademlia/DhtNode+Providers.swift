@@ -40,13 +40,13 @@ extension DhtNode {
 
     /// A peer named the providers it knows.
     mutating func tookProviders(
-        _ call: Call, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc, _ nowUs: UInt64
+        _ call: Call, with lists: borrowing MessageLists, from rpc: PendingRpc, _ nowUs: UInt64
     ) {
-        for provider in decoder.providers where provider.ttlSeconds > 0 && provider.node.count > 0 {
-            let node = Array(provider.node.bytes(in: payload))
+        for provider in lists.providers where provider.ttlSeconds > 0 && provider.node.count > 0 {
+            let node = Array(provider.node.bytes)
             call.found[node] = max(call.found[node] ?? 0, min(provider.ttlSeconds, config.maxTtlSeconds))
         }
-        tookContacts(call, in: payload, from: rpc, nowUs)
+        tookContacts(call, lists.contacts, from: rpc, nowUs)
         if call.found.count >= call.limit {
             finishFind(call, isComplete: true, nowUs)
         } else {

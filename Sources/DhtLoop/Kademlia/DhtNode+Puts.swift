@@ -160,8 +160,7 @@ extension DhtNode {
 
     /// A replica answered.
     mutating func storeAnswered(
-        _ call: Call, _ reply: EnvelopeView, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc,
-        _ nowUs: UInt64
+        _ call: Call, _ reply: EnvelopeView, from rpc: PendingRpc, _ nowUs: UInt64
     ) {
         if !rpc.isLate { endStore(call, rpc) }
         guard !Self.isOutdated(rpc, call) else { return continueStoring(call, nowUs) }
@@ -169,11 +168,11 @@ extension DhtNode {
         case .stored(ok: true, _, _, _):
             storeTaken(call, by: rpc.dst)
         case .stored(ok: false, _, _, let seq)
-        where goesOver(seq, call) && Self.cause(of: reply.message, in: payload) == .stale:
+        where goesOver(seq, call) && Self.cause(of: reply.message) == .stale:
             return storeAgain(call, over: seq, nowUs)
         default:
             _ = putsOff(rpc.dst, call, nowUs)
-            note(call, rpc.dst, Self.cause(of: reply.message, in: payload))
+            note(call, rpc.dst, Self.cause(of: reply.message))
         }
         continueStoring(call, nowUs)
     }
@@ -253,12 +252,10 @@ extension DhtNode {
 
     /// The bounded word for a refusal, whatever text the peer gave. What this node says of peers that gave no
     /// answer is not for them to say.
-    private static func cause(
-        of message: MessageView, in payload: UnsafeRawBufferPointer
-    ) -> FailureCause {
+    private static func cause(of message: MessageView) -> FailureCause {
         if case .busy = message { return .busy }
         guard case .stored(_, let code, _, _) = message else { return .error }
-        let word = FailureCause(rawValue: String(decoding: code.bytes(in: payload), as: UTF8.self))
+        let word = FailureCause(rawValue: String(decoding: code.bytes, as: UTF8.self))
         guard let word, [.stale, .full, .tooLarge].contains(word) else { return .refused }
         return word
     }

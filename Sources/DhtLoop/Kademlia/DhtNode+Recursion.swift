@@ -56,27 +56,27 @@ extension DhtNode {
 
     /// A peer hands on what others told it.
     mutating func takeFurther(
-        _ reply: EnvelopeView, in payload: UnsafeRawBufferPointer, _ rpc: PendingRpc, _ nowUs: UInt64
+        _ reply: EnvelopeView, with lists: borrowing MessageLists, _ rpc: PendingRpc, _ nowUs: UInt64
     ) {
         var rpc = rpc
         rpc.furtherAnswers += 1
         rpcs[rpc.id]?.furtherAnswers = rpc.furtherAnswers
-        if case .recursion = rpc.purpose { handBack(reply, in: payload, for: rpc) }
+        if case .recursion = rpc.purpose { handBack(reply, with: lists, for: rpc) }
         let isLast = !isFollowed(reply, rpc)
         if isLast { close(rpc) } else { expectFurther(of: rpc, nowUs) }
         guard case .lookup(let id) = rpc.purpose, let call = calls[id], !call.isStoring else { return }
         if isLast { call.lookup.hasTold(rpc.dst) }
-        tookFurther(call, reply, in: payload, from: rpc, nowUs)
+        tookFurther(call, reply, with: lists, from: rpc, nowUs)
     }
 
     private mutating func tookFurther(
-        _ call: Call, _ reply: EnvelopeView, in payload: UnsafeRawBufferPointer, from rpc: PendingRpc,
+        _ call: Call, _ reply: EnvelopeView, with lists: borrowing MessageLists, from rpc: PendingRpc,
         _ nowUs: UInt64
     ) {
         switch reply.message {
         case .found(let record) where call.kind == .get && record.key == call.lookup.target:
-            return tookVersion(call, record, in: payload, from: rpc, nowUs)
-        case .nodes: tookNames(call, in: payload, from: rpc, steps: rpc.furtherAnswers + 1, nowUs)
+            return tookVersion(call, record, with: lists, from: rpc, nowUs)
+        case .nodes: tookNames(call, lists.contacts, from: rpc, steps: rpc.furtherAnswers + 1, nowUs)
         default: break
         }
         proceed(call, nowUs)
@@ -133,7 +133,7 @@ extension DhtNode {
 
     /// An answer goes to the one on whose behalf it was asked for, under the id of its own request.
     mutating func handBack(
-        _ reply: EnvelopeView, in payload: UnsafeRawBufferPointer, for rpc: PendingRpc
+        _ reply: EnvelopeView, with lists: borrowing MessageLists, for rpc: PendingRpc
     ) {
         guard case .recursion(let slot) = rpc.purpose, let recursion = recursions[slot] else { return }
         let start = outbox.bytes.count
@@ -142,8 +142,9 @@ extension DhtNode {
         case .found(let record) where record.key == recursion.target:
             outbox.bytes.beginFound(
                 key: record.key, seq: record.seq, ttlSeconds: record.ttlSeconds,
-                value: record.value.bytes(in: payload), isTombstone: record.isTombstone, contacts: 0)
-        case .nodes: appendNames(in: payload, except: recursion.asker, isMoreToCome: isFollowed(reply, rpc))
+                value: record.value.bytes, isTombstone: record.isTombstone, contacts: 0)
+        case .nodes:
+            appendNames(lists.contacts, except: recursion.asker, isMoreToCome: isFollowed(reply, rpc))
         default: outbox.bytes.beginNodes(count: 0)
         }
         stats.handedBack[recursion.op] += 1
@@ -171,12 +172,12 @@ extension DhtNode {
     }
 
     private mutating func appendNames(
-        in payload: UnsafeRawBufferPointer, except asker: NodeID, isMoreToCome: Bool
+        _ contacts: [ContactView], except asker: NodeID, isMoreToCome: Bool
     ) {
-        let names = decoder.contacts.prefix(Self.namesHandedBack)
+        let names = contacts.prefix(Self.namesHandedBack)
         outbox.bytes.beginNodes(count: names.count { $0.id != asker }, isMoreToCome: isMoreToCome)
         for contact in names where contact.id != asker {
-            outbox.bytes.appendContact(contact.id, atText: contact.at.bytes(in: payload))
+            outbox.bytes.appendContact(contact.id, atText: contact.at.bytes)
         }
     }
 }

@@ -56,15 +56,15 @@ extension DhtNode {
 
     /// A reply arrived.
     mutating func takeReply(
-        _ reply: EnvelopeView, in payload: UnsafeRawBufferPointer, _ link: Link, _ nowUs: UInt64
+        _ reply: EnvelopeView, with lists: borrowing MessageLists, _ link: Link, _ nowUs: UInt64
     ) {
         guard let rpc = rpcs[reply.rpc], rpc.endpoint == link.endpoint, agrees(reply, with: rpc) else {
             return stats.reject(.strayReply)
         }
         if case .unreachable = reply.message { return end(rpc, .unreachable, nowUs) }
-        if rpc.isFurther { return takeFurther(reply, in: payload, rpc, nowUs) }
-        if rpc.purpose == .anyone { return someoneAnswered(reply, in: payload, rpc, nowUs) }
-        if case .recursion = rpc.purpose { handBack(reply, in: payload, for: rpc) }
+        if rpc.isFurther { return takeFurther(reply, with: lists, rpc, nowUs) }
+        if rpc.purpose == .anyone { return someoneAnswered(reply, rpc, nowUs) }
+        if case .recursion = rpc.purpose { handBack(reply, with: lists, for: rpc) }
         if isFollowed(reply, rpc) { expectFurther(of: rpc, nowUs) } else { close(rpc) }
         countEnd(of: rpc, Self.code(of: reply.message, isLate: rpc.isLate), nowUs)
         if rpc.isFirst { strangers.observe(nowUs - rpc.sentUs) }
@@ -72,11 +72,11 @@ extension DhtNode {
         if case .busy(let retryMs) = reply.message { noteBusy(rpc.dst, retryMs: retryMs, nowUs) }
         switch rpc.purpose {
         case .lookup(let id):
-            if let call = calls[id] { lookupStep(call, took: reply, in: payload, from: rpc, nowUs) }
+            if let call = calls[id] { lookupStep(call, took: reply, with: lists, from: rpc, nowUs) }
         case .store(let id, _):
-            if let call = calls[id] { storeAnswered(call, reply, in: payload, from: rpc, nowUs) }
+            if let call = calls[id] { storeAnswered(call, reply, from: rpc, nowUs) }
         case .copies:
-            if !rpc.isLate { copiesAnswered(reply.message, from: rpc, nowUs) }
+            if !rpc.isLate { copiesAnswered(reply.message, with: lists, from: rpc, nowUs) }
         case .verify, .probe, .gift, .recursion, .anyone:
             break
         }
@@ -98,15 +98,11 @@ extension DhtNode {
     }
 
     /// An answer to "anyone there?". Several may come, so the request stays open until its time is up.
-    private mutating func someoneAnswered(
-        _ reply: EnvelopeView, in payload: UnsafeRawBufferPointer, _ rpc: PendingRpc, _ nowUs: UInt64
-    ) {
+    private mutating func someoneAnswered(_ reply: EnvelopeView, _ rpc: PendingRpc, _ nowUs: UInt64) {
         if !rpc.isAnswered { countEnd(of: rpc, .ok, nowUs) }
         rpcs[rpc.id]?.isAnswered = true
         guard reply.at.count > 0 else { return }
-        guard let endpoint = endpoints.intern(reply.at.bytes(in: payload)) else {
-            return stats.reject(.badEndpoint)
-        }
+        guard let endpoint = endpoints.intern(reply.at.bytes) else { return stats.reject(.badEndpoint) }
         let contact = Contact(id: reply.src, endpoint: endpoint)
         if endpoint == rpc.endpoint {
             meet(contact, rttUs: nowUs - rpc.sentUs, nowUs)

@@ -6,10 +6,10 @@
 extension DhtNode {
     /// Answers one request over the link it came by.
     mutating func answer(
-        _ request: EnvelopeView, in payload: UnsafeRawBufferPointer, _ link: Link, _ nowUs: UInt64
+        _ request: EnvelopeView, with lists: borrowing MessageLists, _ link: Link, _ nowUs: UInt64
     ) {
-        if admission.isOn, !isAdmitted(request, link, nowUs) { return }
-        noteSender(of: request, in: payload, nowUs)
+        if admission.isOn, !isAdmitted(request, with: lists, link, nowUs) { return }
+        noteSender(of: request, nowUs)
         let start = outbox.bytes.count
         encoder.begin(&outbox.bytes, dst: request.src, rpc: request.rpc)
         switch request.message {
@@ -26,11 +26,11 @@ extension DhtNode {
                 key, wantsNodes: wantsNodes, asker: request.src, mayPassOn: recursion > 0, nowUs)
             stats.count(.get, .served)
         case .put(let record):
-            appendStored(record, in: payload, nowUs)
+            appendStored(record, nowUs)
         case .putMany:
-            appendStoredMany(in: payload, nowUs)
+            appendStoredMany(lists.records, nowUs)
         case .provide(let cid, let node, let ttlSeconds):
-            appendProvided(cid, node.bytes(in: payload), ttlSeconds, nowUs)
+            appendProvided(cid, node.bytes, ttlSeconds, nowUs)
         case .findProviders(let cid, let limit):
             appendProviders(cid, limit: limit, asker: request.src, nowUs)
             stats.count(.findProviders, .served)
@@ -118,10 +118,8 @@ extension DhtNode {
         appendNearest(except: asker)
     }
 
-    private mutating func appendStored(
-        _ record: RecordView, in payload: UnsafeRawBufferPointer, _ nowUs: UInt64
-    ) {
-        let verdict = take(record, in: payload, nowUs)
+    private mutating func appendStored(_ record: RecordView, _ nowUs: UInt64) {
+        let verdict = take(record, nowUs)
         stats.count(.put, verdict == .taken ? .served : .denied)
         switch verdict {
         case .taken:
@@ -135,19 +133,19 @@ extension DhtNode {
     }
 
     /// Takes a batch, record by record. How many were refused goes before who they are, so the verdicts wait.
-    private mutating func appendStoredMany(in payload: UnsafeRawBufferPointer, _ nowUs: UInt64) {
+    private mutating func appendStoredMany(_ records: [RecordView], _ nowUs: UInt64) {
         withUnsafeTemporaryAllocation(of: Verdict.self, capacity: Limits.recordsPerMessage) { verdicts in
             var taken = 0
-            for index in decoder.records.indices {
-                let verdict = take(decoder.records[index], in: payload, nowUs)
+            for index in records.indices {
+                let verdict = take(records[index], nowUs)
                 verdicts.initializeElement(at: index, to: verdict)
                 if verdict == .taken { taken += 1 }
             }
             stats.count(.putMany, taken > 0 ? .served : .denied)
-            outbox.bytes.beginStoredMany(stored: taken, refused: decoder.records.count - taken)
-            for index in decoder.records.indices where verdicts[index] != .taken {
+            outbox.bytes.beginStoredMany(stored: taken, refused: records.count - taken)
+            for index in records.indices where verdicts[index] != .taken {
                 let isStale = verdicts[index] == .stale
-                let held = isStale ? store.find(decoder.records[index].key, nowUs: nowUs) : nil
+                let held = isStale ? store.find(records[index].key, nowUs: nowUs) : nil
                 outbox.bytes.appendRefusal(
                     index: index, code: verdicts[index].code, seq: isStale ? held?.seq ?? 0 : nil)
             }
@@ -155,13 +153,11 @@ extension DhtNode {
     }
 
     /// Stores a peer's record here if it may be.
-    private mutating func take(
-        _ record: RecordView, in payload: UnsafeRawBufferPointer, _ nowUs: UInt64
-    ) -> Verdict {
+    private mutating func take(_ record: RecordView, _ nowUs: UInt64) -> Verdict {
         guard record.value.count <= config.maxValueBytes else { return .tooLarge }
         let outcome = keep(
             record.key, seq: record.seq, ttlSeconds: clampedTtl(record.ttlSeconds),
-            value: record.value.bytes(in: payload), isTombstone: record.isTombstone, nowUs)
+            value: record.value.bytes, isTombstone: record.isTombstone, nowUs)
         switch outcome {
         case .stored, .refreshed:
             stats.recordsTaken += 1
@@ -203,11 +199,9 @@ extension DhtNode {
     }
 
     /// A contact that asks is alive. A stranger is pinged first: only who answers becomes a contact.
-    private mutating func noteSender(
-        of request: EnvelopeView, in payload: UnsafeRawBufferPointer, _ nowUs: UInt64
-    ) {
+    private mutating func noteSender(of request: EnvelopeView, _ nowUs: UInt64) {
         guard request.at.count > 0, !request.src.isZero else { return }
-        let at = request.at.bytes(in: payload)
+        let at = request.at.bytes
         var claimsToHaveMoved = false
         let endpoints = endpoints
         var silenceUs: UInt64 = 0

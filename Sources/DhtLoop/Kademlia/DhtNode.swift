@@ -31,7 +31,8 @@ public struct DhtNode: ~Copyable {
     var wheel: TimerWheel
     var generator: SeededGenerator
     var encoder: EnvelopeEncoder
-    var decoder = EnvelopeDecoder()
+    /// Room for a message's lists; nil while a message is being dealt with, which has them.
+    var lists: MessageLists? = MessageLists()
     var nearest = ContactList()
     var upkeep = Upkeep()
     var admission: AdmissionControl
@@ -91,25 +92,33 @@ public struct DhtNode: ~Copyable {
 
     /// A payload arrived over `link`. Bad ones are counted; nothing here traps.
     public mutating func receive(_ payload: UnsafeRawBufferPointer, from link: Link, nowUs: UInt64) {
+        var lists = self.lists.take() ?? MessageLists()
+        receive(payload, &lists, link, nowUs)
+        self.lists = consume lists
+    }
+
+    private mutating func receive(
+        _ payload: UnsafeRawBufferPointer, _ lists: inout MessageLists, _ link: Link, _ nowUs: UInt64
+    ) {
         do throws(WireError) {
-            let envelope = try decoder.decode(payload)
+            let envelope = try EnvelopeDecoder.decode(payload, into: &lists)
             guard envelope.net == config.net else { return stats.reject(.wrongNet) }
             guard envelope.src != config.id else { return stats.reject(.ownEcho) }
             guard envelope.dst == config.id || envelope.dst.isZero else { return stats.reject(.misrouted) }
-            dispatch(envelope, in: payload, link, nowUs)
+            dispatch(envelope, with: lists, link, nowUs)
         } catch {
             stats.reject(.wire(error))
         }
     }
 
     private mutating func dispatch(
-        _ envelope: EnvelopeView, in payload: UnsafeRawBufferPointer, _ link: Link, _ nowUs: UInt64
+        _ envelope: EnvelopeView, with lists: borrowing MessageLists, _ link: Link, _ nowUs: UInt64
     ) {
         switch envelope.message {
         case .ping, .findNode, .get, .put, .putMany, .provide, .findProviders, .unsupported, .malformed:
-            answer(envelope, in: payload, link, nowUs)
+            answer(envelope, with: lists, link, nowUs)
         case .pong, .nodes, .found, .stored, .storedMany, .providers, .busy, .error, .unreachable:
-            takeReply(envelope, in: payload, link, nowUs)
+            takeReply(envelope, with: lists, link, nowUs)
         }
     }
 

@@ -35,10 +35,10 @@ struct BusyTests {
 
     /// What a node replies over `link`, decoded.
     func replies(_ node: borrowing DhtNode, over link: Link) -> [MessageView] {
-        var decoder = EnvelopeDecoder()
+        var lists = MessageLists()
         return node.outbox.actions.compactMap { action in
             guard case .reply(link, let slice) = action else { return nil }
-            return try? decoder.decode(node.outbox.payload(slice)).message
+            return try? EnvelopeDecoder.decode(node.outbox.payload(slice), into: &lists).message
         }
     }
 

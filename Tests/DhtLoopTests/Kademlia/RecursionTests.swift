@@ -18,7 +18,7 @@ private final class Stage {
     var nowUs: UInt64 = 1_000_000
     /// Gets that have ended.
     var gets: [GetResult] = []
-    private var decoder = EnvelopeDecoder()
+    private var lists = MessageLists()
 
     /// A payload that the node sends, and where to.
     struct Sent {
@@ -89,8 +89,8 @@ private final class Stage {
     }
 
     private func decode(_ slice: ByteSlice, _ endpoint: EndpointID?, _ link: Link?) -> Sent {
-        let view = try! decoder.decode(node.outbox.payload(slice))
-        return Sent(view: view, names: decoder.contacts.map(\.id), endpoint: endpoint, link: link)
+        let view = try! EnvelopeDecoder.decode(node.outbox.payload(slice), into: &lists)
+        return Sent(view: view, names: lists.contacts.map(\.id), endpoint: endpoint, link: link)
     }
 
     func names(_ numbers: [UInt64], isMoreToCome: Bool = false) -> (inout ByteBuffer) -> Void {

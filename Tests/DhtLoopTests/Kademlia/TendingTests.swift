@@ -146,11 +146,11 @@ extension DhtNodeTests {
             defer { box.node.outbox.clear() }
             box.node.receive(buffer.bytes, from: Link(endpoint: box.home, token: 1), nowUs: nowUs)
             guard case .reply(_, let slice)? = box.node.outbox.actions.first else { throw Missing() }
-            var decoder = EnvelopeDecoder()
+            var lists = MessageLists()
             let bytes = Array(box.node.outbox.payload(slice))
-            let view = try bytes.withUnsafeBytes { try decoder.decode($0) }
+            let view = try bytes.withUnsafeBytes { try EnvelopeDecoder.decode($0, into: &lists) }
             #expect(view.message == .nodes(isMoreToCome: false))
-            return decoder.contacts.map(\.id)
+            return lists.contacts.map(\.id)
         }
 
         @Test(

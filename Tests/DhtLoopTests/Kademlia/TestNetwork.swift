@@ -127,8 +127,10 @@ final class TestNetwork {
     }
 
     private func sayUnreachable(_ bytes: [UInt8], to index: Int, at endpoint: EndpointID) {
-        var decoder = EnvelopeDecoder()
-        guard let view = bytes.withUnsafeBytes({ try? decoder.decode($0) }) else { return }
+        var lists = MessageLists()
+        guard let view = bytes.withUnsafeBytes({ try? EnvelopeDecoder.decode($0, into: &lists) }) else {
+            return
+        }
         var buffer = ByteBuffer()
         EnvelopeEncoder(src: .zero, at: endpoints.bytes(.none), net: view.net)
             .begin(&buffer, dst: view.src, rpc: view.rpc)
