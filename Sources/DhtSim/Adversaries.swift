@@ -22,7 +22,7 @@ extension Simulation {
         _ payload: UnsafeRawBufferPointer, at site: Int, over endpoint: EndpointID, origin: Int
     ) -> Bool {
         if config.faults.adversary == .silent { return true }
-        guard let request = try? scribe.decoder.decode(payload) else { return false }
+        guard let request = try? EnvelopeDecoder.decode(payload, into: &scribe.lists) else { return false }
         let link = Link(endpoint: endpoint, token: UInt64(origin) + 1)
         switch (config.faults.adversary, request.message) {
         case (.liar, .findNode(let target, _)), (.liar, .get(let target, _, _)):
@@ -34,7 +34,7 @@ extension Simulation {
                 scribe.buffer.appendStored(ok: true, code: "", ttlSeconds: record.ttlSeconds)
             }
         case (.liar, .putMany), (.sybil, .putMany):
-            let count = scribe.decoder.records.count
+            let count = scribe.lists.records.count
             answer(request, from: site, over: link) {
                 scribe.buffer.beginStoredMany(stored: count, refused: 0)
             }

@@ -3,14 +3,14 @@
 
 import DhtLoop
 
-/// A decoder and a buffer to write answers in, used again and again.
+/// Room for what is read, and a buffer to write answers in, used again and again.
 struct Scribe: ~Copyable {
-    var decoder = EnvelopeDecoder()
+    var lists = MessageLists()
     var buffer = ByteBuffer(capacity: 4096)
 
     /// What a switch says when nobody holds the id to which `payload` goes; nil when nothing is to be said.
     mutating func unreachable(answering payload: UnsafeRawBufferPointer) -> [UInt8]? {
-        guard let view = try? decoder.decode(payload) else { return nil }
+        guard let view = try? EnvelopeDecoder.decode(payload, into: &lists) else { return nil }
         if case .unreachable = view.message { return nil }
         begin(src: .zero, at: UnsafeRawBufferPointer(start: nil, count: 0), answering: view)
         buffer.appendUnreachable(node: view.dst)

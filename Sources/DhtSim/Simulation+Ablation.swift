@@ -9,9 +9,11 @@ extension Simulation {
 
     /// Opens sessions to the nearest contacts of a `Nodes` that just came, as a transport could that reads it.
     func dialAhead(_ payload: UnsafeRawBufferPointer, at site: Int) {
-        guard let view = try? scribe.decoder.decode(payload), case .nodes = view.message else { return }
-        for contact in scribe.decoder.contacts.prefix(config.sessions.dialAhead) {
-            guard let endpoint = endpoints.find(contact.at.bytes(in: payload)),
+        guard let view = try? EnvelopeDecoder.decode(payload, into: &scribe.lists),
+            case .nodes = view.message
+        else { return }
+        for contact in scribe.lists.contacts.prefix(config.sessions.dialAhead) {
+            guard let endpoint = endpoints.find(contact.at.bytes),
                 let overlay = self.site(at: endpoint), overlay != site
             else { continue }
             warm(site, overlay)

@@ -50,7 +50,7 @@ extension Simulation {
     }
 
     /// Takes the end of a call if it is one of the publisher's.
-    func publishEnded(_ call: CallID, _ result: CallResult, _ machine: Machine) -> Bool {
+    func publishEnded(_ call: OperationID, _ result: OperationResult, _ machine: Machine) -> Bool {
         guard let index = machine.published.firstIndex(of: call) else { return false }
         machine.published.remove(at: index)
         publisher.done += 1

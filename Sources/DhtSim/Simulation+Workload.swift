@@ -19,7 +19,7 @@ extension Simulation {
         guard let next = workload.next(&chance), let site = drawCaller(), let machine = sites[site].machine
         else { return }
         let key = workload.records[next.record].key
-        let call: CallID?
+        let call: OperationID?
         switch next.step {
         case .get:
             call = machine.node.get(key, nowUs: nowUs)
@@ -50,7 +50,7 @@ extension Simulation {
     }
 
     /// Performs `.finished`.
-    func finished(_ call: CallID, _ result: CallResult, _ machine: Machine, _ site: Int) {
+    func finished(_ call: OperationID, _ result: OperationResult, _ machine: Machine, _ site: Int) {
         if site == publisher.site, publishEnded(call, result, machine) { return }
         guard let index = machine.pending.firstIndex(where: { $0.call == call }) else { return }
         let pending = machine.pending.remove(at: index)

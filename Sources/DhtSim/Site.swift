@@ -8,7 +8,7 @@ import DhtLoop
 final class Machine {
     /// A call of the workload that has not ended.
     struct Pending {
-        var call: CallID
+        var call: OperationID
         var record: Int
         var isMeasured: Bool
         /// When it began, as seen from the planned fault.
@@ -18,7 +18,7 @@ final class Machine {
     var node: DhtNode
     var pending: [Pending] = []
     /// Puts of the publisher that have not ended.
-    var published: [CallID] = []
+    var published: [OperationID] = []
     /// Answers to gets that it had handed back when it last sent one.
     private var getsHandedBack: UInt64 = 0
 

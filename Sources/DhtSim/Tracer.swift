@@ -10,7 +10,6 @@ struct Tracer {
     private var site = -1
     private var key = Key.zero
     private var startUs: UInt64 = 0
-    private var decoder = TraceDecoder()
     /// What was seen so far.
     private(set) var lines: [String] = []
 
@@ -27,7 +26,10 @@ struct Tracer {
     mutating func sent(
         _ payload: UnsafeRawBufferPointer, from site: Int, to endpoint: EndpointID, _ simulation: Simulation
     ) {
-        guard site == self.site, case .get(key, _, _) = decoder.decode(payload)?.message else { return }
+        var lists = MessageLists()
+        guard site == self.site,
+            case .get(key, _, _)? = try? EnvelopeDecoder.decode(payload, into: &lists).message
+        else { return }
         guard let target = simulation.site(at: endpoint) else {
             return note("ask nobody at \(simulation.endpoints.text(endpoint))", simulation)
         }
@@ -42,12 +44,14 @@ struct Tracer {
     mutating func received(
         _ payload: UnsafeRawBufferPointer, at site: Int, from origin: Int, _ simulation: Simulation
     ) {
-        guard site == self.site, let reply = decoder.decode(payload) else { return }
+        guard site == self.site else { return }
+        var lists = MessageLists()
+        guard let reply = try? EnvelopeDecoder.decode(payload, into: &lists) else { return }
         switch reply.message {
         case .found: note("found at site \(origin)", simulation)
         case .nodes:
-            let nearest = decoder.nearestBits(to: key)
-            note("site \(origin) names \(decoder.contacts) contacts, nearest 2^\(nearest)", simulation)
+            let nearest = lists.contacts.map { bits($0.id) }.min() ?? 0
+            note("site \(origin) names \(lists.contacts.count) contacts, nearest 2^\(nearest)", simulation)
         case .unreachable: note("unreachable at site \(origin)", simulation)
         default: break
         }
@@ -65,26 +69,12 @@ struct Tracer {
         self.site = -1
     }
 
+    /// Position of the highest bit in which `id` differs from the key.
     private func bits(_ id: NodeID) -> Int { 255 - id.distance(to: key).leadingZeroBitCount }
 
     private mutating func note(_ text: String, _ simulation: Simulation) {
         let elapsedMs = Double(simulation.nowUs - startUs) / 1000
         let time = JsonObject.fixed(elapsedMs, decimals: 1)
         lines.append(String(repeating: " ", count: max(0, 8 - time.count)) + time + " ms  " + text)
-    }
-}
-
-/// A decoder in a box, because a copyable struct cannot hold one.
-final class TraceDecoder {
-    private var decoder = EnvelopeDecoder()
-
-    /// Contacts of the last message.
-    var contacts: Int { decoder.contacts.count }
-
-    func decode(_ payload: UnsafeRawBufferPointer) -> EnvelopeView? { try? decoder.decode(payload) }
-
-    /// Position of the highest bit in which the nearest of those contacts differs from `key`.
-    func nearestBits(to key: Key) -> Int {
-        255 - (decoder.contacts.map { $0.id.distance(to: key).leadingZeroBitCount }.max() ?? 255)
     }
 }

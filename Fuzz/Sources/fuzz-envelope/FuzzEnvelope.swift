@@ -6,7 +6,7 @@ import Glibc
 
 @main
 enum FuzzEnvelope {
-    nonisolated(unsafe) static var decoder = EnvelopeDecoder()
+    nonisolated(unsafe) static var lists = MessageLists()
 
     static func main() {
         var (count, arguments): (CInt, _) = (CommandLine.argc, Optional(CommandLine.unsafeArgv))
@@ -14,9 +14,9 @@ enum FuzzEnvelope {
     }
 
     static func tryFrame(_ frame: UnsafeRawBufferPointer) {
-        let view = try? decoder.decode(frame)
+        let view = try? EnvelopeDecoder.decode(frame, into: &lists)
         if let view { check(view, in: frame) }
-        let address = EnvelopeHead.address(of: frame, decoder: &decoder)
+        let address = EnvelopeHead.address(of: frame, lists: &lists)
         if let view {
             precondition(address?.dst == view.dst && address?.src == view.src, "switch and node disagree")
         }
@@ -24,14 +24,14 @@ enum FuzzEnvelope {
 
     /// Every slice lies in the frame, and every list is bounded.
     private static func check(_ view: EnvelopeView, in frame: UnsafeRawBufferPointer) {
-        precondition(decoder.contacts.count <= Limits.contactsPerMessage)
-        precondition(decoder.providers.count <= Limits.contactsPerMessage)
-        precondition(decoder.records.count <= Limits.recordsPerMessage)
-        precondition(zip(decoder.refusals, decoder.refusals.dropFirst()).allSatisfy { $0.index < $1.index })
-        precondition((decoder.refusals.last?.index ?? 0) < Limits.recordsPerMessage)
-        for record in decoder.records { check(record.value, in: frame, limit: frame.count) }
-        var slices = [view.at] + decoder.contacts.map(\.at) + decoder.providers.map(\.node)
-        slices += decoder.refusals.map(\.code)
+        precondition(lists.contacts.count <= Limits.contactsPerMessage)
+        precondition(lists.providers.count <= Limits.contactsPerMessage)
+        precondition(lists.records.count <= Limits.recordsPerMessage)
+        precondition(zip(lists.refusals, lists.refusals.dropFirst()).allSatisfy { $0.index < $1.index })
+        precondition((lists.refusals.last?.index ?? 0) < Limits.recordsPerMessage)
+        for record in lists.records { check(record.value, in: frame, limit: frame.count) }
+        var slices = [view.at] + lists.contacts.map(\.at) + lists.providers.map(\.node)
+        slices += lists.refusals.map(\.code)
         switch view.message {
         case .found(let record), .put(let record): check(record.value, in: frame, limit: frame.count)
         case .stored(_, let code, _, _): slices.append(code)
@@ -43,9 +43,10 @@ enum FuzzEnvelope {
         for slice in slices { check(slice, in: frame, limit: Limits.textBytes) }
     }
 
-    private static func check(_ slice: ByteSlice, in frame: UnsafeRawBufferPointer, limit: Int) {
-        precondition(Int(slice.count) <= limit, "a text over the limit")
-        precondition(Int(slice.offset) + Int(slice.count) <= frame.count, "a slice outside its frame")
+    private static func check(_ slice: BorrowedBytes, in frame: UnsafeRawBufferPointer, limit: Int) {
+        precondition(slice.count <= limit, "a text over the limit")
+        guard let start = slice.bytes.baseAddress, let first = frame.baseAddress else { return }
+        precondition(start >= first && start + slice.count <= first + frame.count, "bytes outside the frame")
     }
 }
 

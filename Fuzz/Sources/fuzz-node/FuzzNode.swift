@@ -28,7 +28,7 @@ enum FuzzNode {
 /// One node, its clock, and what it asked last.
 struct World: ~Copyable {
     private var node: DhtNode
-    private var decoder = EnvelopeDecoder()
+    private var lists = MessageLists()
     private let link: Link
     private var nowUs: UInt64 = 1_000_000
     private var asked: (peer: NodeID, rpc: UInt64, endpoint: EndpointID)?
@@ -105,7 +105,9 @@ struct World: ~Copyable {
     }
 
     private mutating func decode(_ slice: ByteSlice) -> EnvelopeView {
-        guard let view = try? decoder.decode(node.outbox.payload(slice)) else { fatalError("a bad envelope") }
+        guard let view = try? EnvelopeDecoder.decode(node.outbox.payload(slice), into: &lists) else {
+            fatalError("a bad envelope")
+        }
         precondition(view.src == node.config.id, "a frame in another's name")
         if case .malformed(let error) = view.message { fatalError("a bad message: \(error)") }
         return view

@@ -80,7 +80,7 @@ public struct ByteBuffer: ~Copyable {
     }
 }
 
-/// A part of a frame: where it begins and how long it is. Carries no pointer, so it cannot dangle.
+/// A part of a buffer: where it begins and how long it is. Carries no pointer, so the buffer may grow meanwhile.
 public struct ByteSlice: Equatable, Sendable {
     public var offset: UInt32
     public var count: UInt32
@@ -94,9 +94,11 @@ public struct ByteSlice: Equatable, Sendable {
     /// Zero bytes.
     public static let empty = ByteSlice(offset: 0, count: 0)
 
-    /// The bytes themselves, out of the frame the slice was cut from.
+    /// The bytes themselves, out of the buffer the slice was cut from, which must reach as far as it did then.
     @inlinable
-    public func bytes(in frame: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: frame[Int(offset)..<Int(offset) + Int(count)])
+    public func bytes(in buffer: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        let end = Int(offset) + Int(count)
+        precondition(end <= buffer.count, "a slice past the end of its buffer")
+        return UnsafeRawBufferPointer(rebasing: buffer[Int(offset)..<end])
     }
 }

@@ -1,7 +1,8 @@
 // RO:WHAT  DhtNode: a Kademlia node as a machine. Events and the time go in, actions come out.
-// RO:WHY   It owns no socket and no clock, so the daemon, the simulator and a test run the very same code.
-// RO:INVARIANTS  every pending RPC and every call with a deadline holds exactly one armed timer;
-//                after each event the outbox holds all there is to do.
+// RO:WHY   It owns no socket and no clock, so the daemon, the simulator and a test run the very same code. It is a
+//          router: each event goes to the machine that it concerns, and what one machine finds out to the next.
+// RO:INVARIANTS  every pending request and every operation holds exactly one armed timer; after each event the outbox
+//                holds all there is to do.
 // RO:METRICS  NodeStats
 // RO:TEST  Tests/DhtLoopTests/Kademlia/DhtNodeTests.swift
 
@@ -10,138 +11,129 @@
 /// Drive it so: hand it an event, perform what `outbox` holds, clear the outbox; and call `advance` no later
 /// than `nextDeadlineUs`.
 public struct DhtNode: ~Copyable {
-    public let config: NodeConfig
-    /// Names of overlay endpoints, shared with whoever drives the node.
-    public let endpoints: EndpointTable
-    /// Whether each request of ours is told of when it ends, or only those that fail.
-    public var tellsEveryRpc = false
-    /// What is to be done now.
-    public var outbox = Outbox()
-    public internal(set) var stats = NodeStats()
-    public internal(set) var table: RoutingTable
-    public internal(set) var store: RecordStore
-    public internal(set) var providers: ProviderStore
-    /// The overlay we are attached to; `.none` until there is one.
-    public internal(set) var home = EndpointID.none
-
-    var rpcs: RpcTable
-    var calls: CallTable
-    var wheel: TimerWheel
-    var generator: SeededGenerator
-    var encoder: EnvelopeEncoder
-    var decoder = EnvelopeDecoder()
-    var nearest = ContactList()
-    var upkeep = Upkeep()
-    var admission: AdmissionControl
-    var shedding = Shedding()
-    /// Peers that asked to be left alone for a while.
-    var busyPeers = BusyPeers()
-    var replication = Replication()
-    var courier = Courier()
-    var recursions = RecursionTable()
-    /// Who is asked next on behalf of whoever is being answered.
-    var onward: Contact?
-    var publications: Publications
-    var republishing = Republishing()
-    /// Round trips of first requests to a peer: what is to be expected of one that was never measured.
-    var strangers = RecentRtts()
-    /// The plain get in progress for a key: another one shares its walk.
-    var walkOfKey: [Key: CallID] = [:]
+    var core: NodeCore
+    var search = PeerSearch()
+    var operations: Operations
+    var replicator: Replicator
+    var responder: Responder
+    /// Room for a message's lists; nil while a message is being dealt with, which has them.
+    private var lists: MessageLists? = MessageLists()
 
     /// `seed` feeds RPC ids, refresh targets and jitter: from the system in a daemon, a number in a test.
     public init(config: NodeConfig, endpoints: EndpointTable, seed: UInt64, nowUs: UInt64) {
-        self.config = config
-        self.endpoints = endpoints
-        generator = SeededGenerator(seed: seed)
-        table = RoutingTable(
-            ownID: config.id, k: config.k, diversityShare: config.diversityShare, endpoints: endpoints)
-        let providerBudget = config.memoryBudget / NodeConfig.providerShare
-        store = RecordStore(
-            budgetBytes: config.memoryBudget - providerBudget, secret: generator.next(), nowUs: nowUs)
-        providers = ProviderStore(budgetBytes: providerBudget, secret: generator.next())
-        admission = AdmissionControl(
-            perPeer: config.peerRequestsPerSecond, common: config.requestsPerSecond, secret: generator.next())
-        publications = Publications(budgetBytes: providerBudget)
-        rpcs = RpcTable(limit: config.maxRpcs)
-        calls = CallTable(limit: config.maxCalls)
-        wheel = TimerWheel(nowUs: nowUs)
-        encoder = EnvelopeEncoder(src: config.id, at: endpoints.bytes(.none), net: config.net)
+        var generator = SeededGenerator(seed: seed)
+        let records = Records(
+            config: config, secrets: (store: generator.next(), providers: generator.next()), nowUs: nowUs)
+        responder = Responder(
+            AdmissionControl(
+                perPeer: config.peerRequestsPerSecond, common: config.requestsPerSecond,
+                secret: generator.next()))
+        replicator = Replicator(budgetBytes: config.memoryBudget / NodeConfig.providerShare)
+        operations = Operations(limit: config.maxCalls)
+        core = NodeCore(
+            context: NodeContext(config: config, endpoints: endpoints, generator: generator, nowUs: nowUs),
+            rpcs: RpcClient(limit: config.maxRpcs),
+            peers: PeerTable(config: config, endpoints: endpoints), records: records)
     }
-
-    /// Requests on their way.
-    public var pendingRpcs: Int { rpcs.count }
-    /// Puts, gets and looks around in progress.
-    public var pendingCalls: Int { calls.count }
-    /// When `advance` must be called; nil while no timer is armed.
-    public var nextDeadlineUs: UInt64? { wheel.nextDeadlineUs }
 
     /// Tells the node which overlay it is attached to, and what endpoint others are told. Nothing is sent.
     public mutating func setHome(_ endpoint: EndpointID, advertised: EndpointID) {
-        home = endpoint
-        upkeep.advertised = advertised
-        encoder = EnvelopeEncoder(src: config.id, at: endpoints.bytes(advertised), net: config.net)
+        core.context.setHome(endpoint, advertised: advertised)
     }
+
+    /// Names the overlays at which to look for nodes.
+    public mutating func setBootstrap(_ endpoints: [EndpointID]) { search.setBootstrap(endpoints) }
+
+    /// Changes the rates of `NodeConfig`, in requests a second; 0 is no limit. What peers were ahead is forgiven.
+    public mutating func setRates(perPeer: Int, common: Int) {
+        responder.replace(
+            AdmissionControl(perPeer: perPeer, common: common, secret: core.context.generator.next()))
+    }
+
+    // MARK: - Events
 
     /// Fires the timers that are due.
     public mutating func advance(nowUs: UInt64) {
-        while let token = wheel.next(dueBy: nowUs) { fire(TimerToken(token), nowUs) }
+        while let due = core.context.timers.next(dueBy: nowUs) { fire(due, nowUs) }
+    }
+
+    private mutating func fire(_ due: DueTimer, _ nowUs: UInt64) {
+        switch due {
+        case .rpc(let slot): rpcTimerFired(slot: slot, nowUs)
+        case .operation(let slot): take(operations.timerFired(slot: slot, nowUs, &core), nowUs)
+        case .chore(let chore): run(chore, nowUs)
+        }
+    }
+
+    private mutating func run(_ chore: Chore, _ nowUs: UInt64) {
+        switch chore {
+        case .bootstrap: lookForPeers(nowUs)
+        case .sweep: core.records.sweep(nowUs, &core.context)
+        case .tend: tend(nowUs)
+        case .replicate: replicator.lookThrough(nowUs, &core)
+        case .courier:
+            replicator.sendAgain(nowUs, &core)
+            refreshPublications(nowUs)
+        case .republish:
+            replicator.takeRefreshTurn(nowUs, &core)
+            refreshPublications(nowUs)
+        }
     }
 
     /// A payload arrived over `link`. Bad ones are counted; nothing here traps.
     public mutating func receive(_ payload: UnsafeRawBufferPointer, from link: Link, nowUs: UInt64) {
+        var lists = self.lists.take() ?? MessageLists()
+        receive(payload, &lists, link, nowUs)
+        self.lists = consume lists
+    }
+
+    private mutating func receive(
+        _ payload: UnsafeRawBufferPointer, _ lists: inout MessageLists, _ link: Link, _ nowUs: UInt64
+    ) {
         do throws(WireError) {
-            let envelope = try decoder.decode(payload)
-            guard envelope.net == config.net else { return stats.reject(.wrongNet) }
-            guard envelope.src != config.id else { return stats.reject(.ownEcho) }
-            guard envelope.dst == config.id || envelope.dst.isZero else { return stats.reject(.misrouted) }
-            dispatch(envelope, in: payload, link, nowUs)
+            let envelope = try EnvelopeDecoder.decode(payload, into: &lists)
+            let config = core.context.config
+            guard envelope.net == config.net else { return core.context.stats.reject(.wrongNet) }
+            guard envelope.src != config.id else { return core.context.stats.reject(.ownEcho) }
+            guard envelope.dst == config.id || envelope.dst.isZero else {
+                return core.context.stats.reject(.misrouted)
+            }
+            dispatch(envelope, with: lists, link, nowUs)
         } catch {
-            stats.reject(.wire(error))
+            core.context.stats.reject(.wire(error))
         }
     }
 
     private mutating func dispatch(
-        _ envelope: EnvelopeView, in payload: UnsafeRawBufferPointer, _ link: Link, _ nowUs: UInt64
+        _ envelope: EnvelopeView, with lists: borrowing MessageLists, _ link: Link, _ nowUs: UInt64
     ) {
         switch envelope.message {
         case .ping, .findNode, .get, .put, .putMany, .provide, .findProviders, .unsupported, .malformed:
-            answer(envelope, in: payload, link, nowUs)
+            responder.answer(envelope, with: lists, link, nowUs, &core)
         case .pong, .nodes, .found, .stored, .storedMany, .providers, .busy, .error, .unreachable:
-            takeReply(envelope, in: payload, link, nowUs)
+            takeReply(envelope, with: lists, link, nowUs)
         }
     }
 
-    private mutating func fire(_ token: TimerToken, _ nowUs: UInt64) {
-        switch token.kind {
-        case .rpc: rpcTimerFired(slot: token.slot, nowUs)
-        case .call: callTimerFired(slot: token.slot, nowUs)
-        case .bootstrap: lookForPeers(nowUs)
-        case .sweep: sweepStore(nowUs)
-        case .tend: tend(nowUs)
-        case .replicate: replicate(nowUs)
-        case .courier: courierTimerFired(nowUs)
-        case .republish: republish(nowUs)
-        case .none: break
+    /// The session to an overlay is open: the nodes there learn of this one, and it of them.
+    public mutating func linkUp(_ endpoint: EndpointID, nowUs: UInt64) {
+        guard search.bootstrap.contains(endpoint) || endpoint == home else { return }
+        core.ping(Contact(id: .zero, endpoint: endpoint), .anyone, nowUs)
+        search.reset()
+        search.plan(contacts: core.peers.count, nowUs, &core.context)
+    }
+
+    /// There is no session to an overlay: what went there will not be answered. `isRemote` when the other side
+    /// ended it or refused it, as it does when its process ends; not when there is none for a reason that lies here.
+    public mutating func linkDown(_ endpoint: EndpointID, isRemote: Bool, nowUs: UInt64) {
+        for sent in core.rpcs.pending(at: endpoint) {
+            if let rpc = core.rpcs[sent.id] { end(rpc, .closed, nowUs) }
         }
-    }
-}
-
-/// What a timer of the node is for. The slot is enough to find its owner: a timer is cancelled with it.
-struct TimerToken {
-    enum Kind: UInt64 { case none, rpc, call, bootstrap, sweep, tend, replicate, courier, republish }
-
-    let kind: Kind
-    let slot: Int
-
-    init(_ kind: Kind, slot: UInt64 = 0) {
-        self.kind = kind
-        self.slot = Int(slot)
+        core.peers.sessionEnded(at: endpoint)
+        if isRemote { core.peers.lookAfter(endpoint, nowUs, &core.rpcs, &core.context) }
     }
 
-    init(_ packed: UInt64) {
-        kind = Kind(rawValue: packed >> 56) ?? .none
-        slot = Int(packed & 0xFFFF_FFFF)
-    }
-
-    var packed: UInt64 { kind.rawValue << 56 | UInt64(slot) }
+    /// Begins to give each record that this node should hold to the one that is next in line for it. The end is
+    /// told as an event. Nothing that comes later is copied any more.
+    public mutating func leave(nowUs: UInt64) { replicator.leave(nowUs, &core) }
 }

@@ -43,7 +43,7 @@ public struct Outbox: ~Copyable {
         /// Keep sessions to these endpoints open, the most wanted first, instead of those named before.
         case warm([EndpointID])
         /// A call has ended.
-        case finished(CallID, CallResult)
+        case finished(OperationID, OperationResult)
         /// Worth a line in the log.
         case event(NodeEvent)
     }
@@ -81,5 +81,7 @@ public struct Outbox: ~Copyable {
 
     mutating func tell(_ event: NodeEvent) { actions.append(.event(event)) }
 
-    mutating func finish(_ call: CallID, _ result: CallResult) { actions.append(.finished(call, result)) }
+    mutating func finish(_ call: OperationID, _ result: OperationResult) {
+        actions.append(.finished(call, result))
+    }
 }

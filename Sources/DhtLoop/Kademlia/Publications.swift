@@ -52,14 +52,3 @@ struct Publications {
 
     private static func bin(of key: Key) -> Int { Int(key.word(fromBit: 0) >> 56) }
 }
-
-/// How far the refreshing of publications has come.
-struct Republishing {
-    /// The next bin to be refreshed.
-    var bin = 0
-    /// Keys of the bin at hand that are still to be refreshed, the smallest last.
-    var left: [Key] = []
-    /// The walk to the nodes around the next key.
-    var walk: CallID?
-    var timer = TimerID.none
-}

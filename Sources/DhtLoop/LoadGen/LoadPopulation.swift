@@ -24,7 +24,7 @@ public final class LoadPopulation: SessionOwner {
     private var number: [NodeID: Int] = [:]
     private var verified: [Bool]
     private var introduced = 0
-    private var decoder = EnvelopeDecoder()
+    private var lists = MessageLists()
     private var scratch = ByteBuffer(capacity: 512)
     /// Ids that the node has pinged.
     public private(set) var verifiedCount = 0
@@ -93,7 +93,9 @@ public final class LoadPopulation: SessionOwner {
     override public func sessionReceived(
         _ session: OverlaySession, payload: UnsafeRawBufferPointer, nowUs: UInt64
     ) {
-        guard let envelope = try? decoder.decode(payload), let index = number[envelope.dst] else { return }
+        guard let envelope = try? EnvelopeDecoder.decode(payload, into: &lists),
+            let index = number[envelope.dst]
+        else { return }
         switch envelope.message {
         case .ping:
             begin(from: index, to: envelope.src, rpc: envelope.rpc)

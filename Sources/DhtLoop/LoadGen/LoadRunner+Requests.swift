@@ -95,12 +95,12 @@ extension LoadRunner {
     /// Takes what came in on a session.
     @inline(__always)
     func receive(_ payload: UnsafeRawBufferPointer) {
-        guard let envelope = try? decoder.decode(payload) else {
+        guard let envelope = try? EnvelopeDecoder.decode(payload, into: &lists) else {
             tally.unreadable += 1
             return
         }
         guard let request = requests.finish(envelope.rpc) else { return receiveUnasked(envelope) }
-        tally.contacts += UInt64(decoder.contacts.count)
+        tally.contacts += UInt64(lists.contacts.count)
         count(envelope.message, as: request.op)
         settle(request, LoadClock.nowNs())
     }

@@ -46,7 +46,7 @@ public final class LoadRunner: SessionOwner {
     /// The id that each session speaks for.
     var ids: [NodeID] = []
     var encoders: LoadEncoders
-    var decoder = EnvelopeDecoder()
+    var lists = MessageLists()
     var scratch = ByteBuffer(capacity: 4096)
     var generator: SeededGenerator
     /// The node that is asked.

@@ -80,7 +80,7 @@ final class Canary: EventSource {
     }
 
     /// The put or the read has ended.
-    func ended(_ result: CallResult) {
+    func ended(_ result: OperationResult) {
         guard let flight else { return }
         guard paceUs > 0 else {
             self.flight = nil

@@ -10,7 +10,7 @@ open class CallOwner {
     public init() {}
 
     /// The call started with `ticket` has ended.
-    open func callEnded(_ ticket: UInt64, _ result: CallResult) {}
+    open func callEnded(_ ticket: UInt64, _ result: OperationResult) {}
 
     /// What `NodeHost.leave` began has ended.
     open func handedOver() {}
@@ -35,7 +35,7 @@ public final class NodeHost: PoolOwner {
     private let log: Logger
     private let ticker: Ticker
     private let callOwner: CallOwner
-    private var tickets: [CallID: UInt64] = [:]
+    private var tickets: [OperationID: UInt64] = [:]
     private var lostLinks: [EndpointID] = []
     private var names: BootstrapList!
     private var watch: PeerWatch!
@@ -145,7 +145,7 @@ public final class NodeHost: PoolOwner {
         settle()
     }
 
-    private func begin(_ id: CallID?, _ ticket: UInt64) -> Bool {
+    private func begin(_ id: OperationID?, _ ticket: UInt64) -> Bool {
         guard let id else { return false }
         tickets[id] = ticket
         settle()
@@ -308,7 +308,7 @@ public final class NodeHost: PoolOwner {
         if !pool.send(payload, to: endpoint), !pool.hasSession(endpoint) { lostLinks.append(endpoint) }
     }
 
-    private func finish(_ id: CallID, _ result: CallResult) {
+    private func finish(_ id: OperationID, _ result: OperationResult) {
         guard let ticket = tickets.removeValue(forKey: id) else { return }
         callOwner.callEnded(ticket, result)
     }

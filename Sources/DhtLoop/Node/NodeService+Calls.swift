@@ -118,7 +118,7 @@ extension NodeService {
     // MARK: - Ending
 
     /// A call that was started for `ticket` has ended.
-    func ended(_ ticket: AdminTicket, _ result: CallResult) {
+    func ended(_ ticket: AdminTicket, _ result: OperationResult) {
         guard let call = calls.call(ticket.rawValue) else { return }
         switch result {
         case .put(let result): putEnded(call, ticket, result)

@@ -69,7 +69,7 @@ final class NodeService: CallOwner, NodeBackend, DrainOwner {
     /// Frames that wait in the longest queue.
     var deepestQueue: Int { max(host.pool.txDepthMax, host.overlay?.txDepthMax ?? 0) }
 
-    override func callEnded(_ ticket: UInt64, _ result: CallResult) {
+    override func callEnded(_ ticket: UInt64, _ result: OperationResult) {
         if ticket == Self.canaryTicket { return canary.ended(result) }
         ended(AdminTicket(rawValue: ticket), result)
     }

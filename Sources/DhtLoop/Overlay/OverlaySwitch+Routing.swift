@@ -12,7 +12,7 @@ extension OverlaySwitch {
     /// Takes a frame that came in on `session`.
     @inline(__always)
     func receive(_ payload: UnsafeRawBufferPointer, from session: OverlaySession, nowUs: UInt64) {
-        guard let address = EnvelopeHead.address(of: payload, decoder: &decoder) else {
+        guard let address = EnvelopeHead.address(of: payload, lists: &lists) else {
             stats.echoed += 1
             session.send(payload)
             return
@@ -25,7 +25,7 @@ extension OverlaySwitch {
 
     /// Routes a frame of the local node as if it had come in on a session.
     public func sendLocal(_ payload: UnsafeRawBufferPointer) {
-        guard let address = EnvelopeHead.address(of: payload, decoder: &decoder) else {
+        guard let address = EnvelopeHead.address(of: payload, lists: &lists) else {
             stats.refusedSources += 1
             return
         }
@@ -82,7 +82,7 @@ extension OverlaySwitch {
             return false
         }
         // A probe must be of the holder's own network to be answered, not of its rival's.
-        guard let envelope = try? decoder.decode(payload) else {
+        guard let envelope = try? EnvelopeDecoder.decode(payload, into: &lists) else {
             stats.refusedSources += 1
             return false
         }
@@ -136,7 +136,7 @@ extension OverlaySwitch {
     /// Tells the sender that nobody holds `node`, so that it need not wait for a time-out.
     private func answerUnreachable(_ payload: UnsafeRawBufferPointer, _ node: NodeID, from slot: Int) {
         stats.unreachable += 1
-        guard let envelope = try? decoder.decode(payload) else { return }
+        guard let envelope = try? EnvelopeDecoder.decode(payload, into: &lists) else { return }
         if case .unreachable = envelope.message { return }
         if envelope.net != noticeNet {
             noticeNet = envelope.net

@@ -21,7 +21,7 @@ public final class OverlaySwitch: SessionOwner {
     var holders: IdTable
     /// Slots of the sessions that hold an id, in no order.
     var members: [UInt32] = []
-    var decoder = EnvelopeDecoder()
+    var lists = MessageLists()
     var scratch = ByteBuffer(capacity: 256)
     /// Writes Unreachable for the network `noticeNet`; nearly all frames are of one.
     var noticeEncoder = EnvelopeEncoder(src: .zero, at: OverlaySwitch.nowhere, net: 0)

@@ -17,6 +17,29 @@ struct CborToken {
     var value: UInt64 = 0
 }
 
+/// Bytes of a payload that was decoded, borrowed from it: valid for as long as the payload's own bytes are.
+///
+/// Only a reader makes them, once it has found that they lie in its payload.
+public struct BorrowedBytes: Equatable {
+    /// The bytes themselves.
+    public let bytes: UnsafeRawBufferPointer
+
+    fileprivate init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    /// Zero bytes, of no payload.
+    public static var empty: Self { BorrowedBytes(UnsafeRawBufferPointer(start: nil, count: 0)) }
+
+    public var count: Int { bytes.count }
+
+    /// Whether both are the same bytes, wherever they lie.
+    public static func == (a: Self, b: Self) -> Bool {
+        guard a.count == b.count, let first = a.bytes.baseAddress, let second = b.bytes.baseAddress else {
+            return a.count == b.count
+        }
+        return sameBytes(first, second, count: a.count)
+    }
+}
+
 /// Reads items in order. Offsets are from the first byte of the payload.
 struct CborReader {
     private let base: UnsafeRawPointer
@@ -61,10 +84,10 @@ struct CborReader {
         return token.value != 0
     }
 
-    mutating func bytes() throws(WireError) -> ByteSlice { try string(.bytes) }
+    mutating func bytes() throws(WireError) -> BorrowedBytes { try string(.bytes) }
 
     /// A text of at most `Limits.textBytes`.
-    mutating func text() throws(WireError) -> ByteSlice {
+    mutating func text() throws(WireError) -> BorrowedBytes {
         let slice = try string(.text)
         guard slice.count <= Limits.textBytes else { throw .textTooLong }
         return slice
@@ -72,8 +95,10 @@ struct CborReader {
 
     mutating func nodeID() throws(WireError) -> NodeID {
         let slice = try string(.bytes)
-        guard slice.count == NodeID.byteCount else { throw .badKeyLength }
-        return NodeID(loading: base + Int(slice.offset))
+        guard slice.count == NodeID.byteCount, let start = slice.bytes.baseAddress else {
+            throw .badKeyLength
+        }
+        return NodeID(loading: start)
     }
 
     /// The number of pairs of a map. A count that cannot fit the bytes left is an error before any of it is read.
@@ -132,15 +157,21 @@ struct CborReader {
     }
 
     /// Whether `slice` spells `literal`.
-    func spells(_ slice: ByteSlice, _ literal: StaticString) -> Bool {
-        Int(slice.count) == literal.utf8CodeUnitCount
-            && sameBytes(base + Int(slice.offset), literal.utf8Start, count: Int(slice.count))
+    func spells(_ slice: BorrowedBytes, _ literal: StaticString) -> Bool {
+        guard slice.count == literal.utf8CodeUnitCount, let start = slice.bytes.baseAddress else {
+            return false
+        }
+        return sameBytes(start, literal.utf8Start, count: slice.count)
     }
 
-    private mutating func string(_ kind: CborToken.Kind) throws(WireError) -> ByteSlice {
+    private mutating func string(_ kind: CborToken.Kind) throws(WireError) -> BorrowedBytes {
+        let start = offset
         let token = try next()
         guard token.kind == kind else { throw .wrongType }
-        return ByteSlice(offset: offset - Int(token.value), count: Int(token.value))
+        // libcbor has passed the content already; that what is lent lies in the payload is not left to its word.
+        guard token.value < UInt64(offset - start) else { throw .truncated }
+        let count = Int(token.value)
+        return BorrowedBytes(UnsafeRawBufferPointer(start: base + (offset - count), count: count))
     }
 
     private mutating func collection(

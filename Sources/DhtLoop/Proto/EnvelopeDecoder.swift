@@ -1,43 +1,27 @@
 // RO:WHAT  Payload bytes to EnvelopeView.
 // RO:WHY   The head every node of ours writes is constant, so it is compared, not decoded; any other
 //          order of keys, or extra keys, takes the real decoder.
-// RO:INVARIANTS  no allocation once the scratch arrays have grown; slices point into the decoded bytes.
+// RO:INVARIANTS  no allocation once the lists have grown; slices point into the decoded bytes.
 // RO:SECURITY  reads a peer's bytes: typed errors only.
 // RO:TEST  Tests/DhtLoopTests/Proto/EnvelopeTests.swift, Tests/DhtLoopTests/Proto/vectors.json, Fuzz/
 
-/// Decodes envelopes. One per reader; the scratch arrays are reused from message to message.
-public struct EnvelopeDecoder: ~Copyable {
-    /// Contacts of the last `nodes`, `found` or `providers`.
-    public private(set) var contacts: [ContactView] = []
-    /// Providers of the last `providers`.
-    public private(set) var providers: [ProviderView] = []
-    /// Records of the last `putMany`, at least one. Like `refusals`, no memory before the first.
-    public private(set) var records: [RecordView] = []
-    /// Refusals of the last `storedMany`, ascending by `index`.
-    public private(set) var refusals: [RefusalView] = []
-
-    public init() {
-        contacts.reserveCapacity(Limits.contactsPerMessage)
-        providers.reserveCapacity(Limits.contactsPerMessage)
-    }
-
-    /// Decodes one payload.
+/// Decodes envelopes.
+public enum EnvelopeDecoder {
+    /// Decodes one payload. What its message has in lists replaces what is in `lists`.
     ///
     /// A good head with a bad message comes back as `.malformed`, so that a request can be answered;
     /// a bad head throws, because nobody can be told.
-    public mutating func decode(_ payload: UnsafeRawBufferPointer) throws(WireError) -> EnvelopeView {
-        contacts.removeAll(keepingCapacity: true)
-        providers.removeAll(keepingCapacity: true)
-        // Few messages fill these, and emptying an empty array is not free.
-        if !records.isEmpty { records.removeAll(keepingCapacity: true) }
-        if !refusals.isEmpty { refusals.removeAll(keepingCapacity: true) }
-        if let view = try decodeConstantHead(payload) { return view }
-        return try decodeAnyOrder(payload)
+    public static func decode(
+        _ payload: UnsafeRawBufferPointer, into lists: inout MessageLists
+    ) throws(WireError) -> EnvelopeView {
+        lists.clear()
+        if let view = try decodeConstantHead(payload, &lists) { return view }
+        return try decodeAnyOrder(payload, &lists)
     }
 
     /// The shape we send: nil when the bytes have another.
-    private mutating func decodeConstantHead(
-        _ payload: UnsafeRawBufferPointer
+    private static func decodeConstantHead(
+        _ payload: UnsafeRawBufferPointer, _ lists: inout MessageLists
     ) throws(WireError) -> EnvelopeView? {
         guard EnvelopeHead.hasConstantShape(payload), let base = payload.baseAddress else { return nil }
         var reader = CborReader(payload, offset: EnvelopeHead.atKeyOffset)
@@ -51,22 +35,24 @@ public struct EnvelopeDecoder: ~Copyable {
         guard reader.take("\u{62}id") else { return nil }
         view.rpc = try reader.uint()
         guard reader.take("\u{63}msg") else { return nil }
-        view.message = decodeLastMessage(&reader)
+        view.message = decodeLastMessage(&reader, &lists)
         return view
     }
 
-    private mutating func decodeLastMessage(_ reader: inout CborReader) -> MessageView {
+    private static func decodeLastMessage(_ reader: inout CborReader, _ lists: inout MessageLists)
+        -> MessageView
+    {
         if let usual = UsualRequest.match(reader.rest) { return usual }
         do throws(WireError) {
-            let message = try decodeMessage(&reader)
+            let message = try decodeMessage(&reader, &lists)
             return reader.isAtEnd ? message : .malformed(.trailingBytes)
         } catch {
             return .malformed(error)
         }
     }
 
-    private mutating func decodeAnyOrder(
-        _ payload: UnsafeRawBufferPointer
+    private static func decodeAnyOrder(
+        _ payload: UnsafeRawBufferPointer, _ lists: inout MessageLists
     ) throws(WireError) -> EnvelopeView {
         var reader = CborReader(payload)
         let pairs: Int
@@ -77,14 +63,15 @@ public struct EnvelopeDecoder: ~Copyable {
         }
         var view = EnvelopeView(dst: .zero, src: .zero, at: .empty, net: 0, rpc: 0, message: .pong)
         var seen = EnvelopeFields()
-        for _ in 0..<pairs { try decodeField(&reader, into: &view, &seen) }
+        for _ in 0..<pairs { try decodeField(&reader, &lists, into: &view, &seen) }
         guard seen.contains(.all) else { throw seen.isEmpty ? .notEnvelope : .missingField }
         guard reader.isAtEnd else { throw .trailingBytes }
         return view
     }
 
-    private mutating func decodeField(
-        _ reader: inout CborReader, into view: inout EnvelopeView, _ seen: inout EnvelopeFields
+    private static func decodeField(
+        _ reader: inout CborReader, _ lists: inout MessageLists, into view: inout EnvelopeView,
+        _ seen: inout EnvelopeFields
     ) throws(WireError) {
         let key = try reader.text()
         if reader.spells(key, "v") {
@@ -106,7 +93,7 @@ public struct EnvelopeDecoder: ~Copyable {
             view.rpc = try reader.uint()
             seen.insert(.rpc)
         } else if reader.spells(key, "msg") {
-            view.message = try decodeMessageOrSkip(&reader)
+            view.message = try decodeMessageOrSkip(&reader, &lists)
             seen.insert(.message)
         } else {
             try reader.skip()
@@ -114,10 +101,12 @@ public struct EnvelopeDecoder: ~Copyable {
     }
 
     /// A message that more keys may follow: where it is bad but whole, the reader goes on behind it.
-    private mutating func decodeMessageOrSkip(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodeMessageOrSkip(_ reader: inout CborReader, _ lists: inout MessageLists)
+        throws(WireError) -> MessageView
+    {
         let start = reader
         do throws(WireError) {
-            return try decodeMessage(&reader)
+            return try decodeMessage(&reader, &lists)
         } catch {
             reader = start
             do throws(WireError) { try reader.skip() } catch _ { throw error }
@@ -143,36 +132,38 @@ private struct EnvelopeFields: OptionSet {
 
 extension EnvelopeDecoder {
     /// `{name: body}`.
-    private mutating func decodeMessage(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodeMessage(_ reader: inout CborReader, _ lists: inout MessageLists)
+        throws(WireError) -> MessageView
+    {
         guard try reader.mapHead() == 1 else { throw .malformed }
         let name = try reader.text()
         if reader.spells(name, "FindNode") { return try decodeFindNode(&reader) }
         if reader.spells(name, "Get") { return try decodeGet(&reader) }
-        if reader.spells(name, "Nodes") { return try decodeNodes(&reader) }
-        if reader.spells(name, "Found") { return try decodeFound(&reader) }
+        if reader.spells(name, "Nodes") { return try decodeNodes(&reader, &lists) }
+        if reader.spells(name, "Found") { return try decodeFound(&reader, &lists) }
         if reader.spells(name, "Put") { return try decodePut(&reader) }
         if reader.spells(name, "Stored") { return try decodeStored(&reader) }
         if reader.spells(name, "Ping") { return try decodeEmpty(&reader, .ping) }
         if reader.spells(name, "Pong") { return try decodeEmpty(&reader, .pong) }
-        return try decodeRareMessage(&reader, name)
+        return try decodeRareMessage(&reader, &lists, name)
     }
 
-    private mutating func decodeRareMessage(
-        _ reader: inout CborReader, _ name: ByteSlice
+    private static func decodeRareMessage(
+        _ reader: inout CborReader, _ lists: inout MessageLists, _ name: BorrowedBytes
     ) throws(WireError) -> MessageView {
-        if reader.spells(name, "PutMany") { return try decodePutMany(&reader) }
-        if reader.spells(name, "StoredMany") { return try decodeStoredMany(&reader) }
+        if reader.spells(name, "PutMany") { return try decodePutMany(&reader, &lists) }
+        if reader.spells(name, "StoredMany") { return try decodeStoredMany(&reader, &lists) }
         if reader.spells(name, "Unreachable") { return .unreachable(node: try onlyKey(&reader, "node")) }
         if reader.spells(name, "Provide") { return try decodeProvide(&reader) }
         if reader.spells(name, "FindProviders") { return try decodeFindProviders(&reader) }
-        if reader.spells(name, "Providers") { return try decodeProviders(&reader) }
+        if reader.spells(name, "Providers") { return try decodeProviders(&reader, &lists) }
         if reader.spells(name, "Busy") { return try decodeBusy(&reader) }
         if reader.spells(name, "Error") { return try decodeError(&reader) }
         try reader.skip()
         return .unsupported(name: name)
     }
 
-    private func decodeEmpty(
+    private static func decodeEmpty(
         _ reader: inout CborReader, _ message: MessageView
     ) throws(WireError) -> MessageView {
         for _ in 0..<(try reader.mapHead()) {
@@ -183,7 +174,9 @@ extension EnvelopeDecoder {
     }
 
     /// A body whose one known key is a 32-byte id.
-    private func onlyKey(_ reader: inout CborReader, _ wanted: StaticString) throws(WireError) -> NodeID {
+    private static func onlyKey(_ reader: inout CborReader, _ wanted: StaticString) throws(WireError)
+        -> NodeID
+    {
         var id: NodeID?
         for _ in 0..<(try reader.mapHead()) {
             if reader.spells(try reader.text(), wanted) {
@@ -196,7 +189,7 @@ extension EnvelopeDecoder {
         return id
     }
 
-    private func decodeFindNode(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodeFindNode(_ reader: inout CborReader) throws(WireError) -> MessageView {
         var target: NodeID?
         var recursion: UInt8 = 0
         for _ in 0..<(try reader.mapHead()) {
@@ -214,11 +207,11 @@ extension EnvelopeDecoder {
     }
 
     /// More steps than may be asked for are as many as may be.
-    private func decodeRecursion(_ reader: inout CborReader) throws(WireError) -> UInt8 {
+    private static func decodeRecursion(_ reader: inout CborReader) throws(WireError) -> UInt8 {
         UInt8(min(try reader.uint(), UInt64(Limits.recursion)))
     }
 
-    private func decodeGet(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodeGet(_ reader: inout CborReader) throws(WireError) -> MessageView {
         var key: Key?
         var recursion: UInt8 = 0
         var wantsNodes = false
@@ -238,13 +231,15 @@ extension EnvelopeDecoder {
         return .get(key: key, wantsNodes: wantsNodes, recursion: recursion)
     }
 
-    private mutating func decodeNodes(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodeNodes(_ reader: inout CborReader, _ lists: inout MessageLists) throws(WireError)
+        -> MessageView
+    {
         var isMoreToCome = false
         var seen = false
         for _ in 0..<(try reader.mapHead()) {
             let name = try reader.text()
             if reader.spells(name, "nodes") {
-                try decodeContacts(&reader)
+                try decodeContacts(&reader, &lists)
                 seen = true
             } else if reader.spells(name, "more") {
                 isMoreToCome = try reader.bool()
@@ -256,28 +251,32 @@ extension EnvelopeDecoder {
         return .nodes(isMoreToCome: isMoreToCome)
     }
 
-    private mutating func decodeContacts(_ reader: inout CborReader) throws(WireError) {
+    private static func decodeContacts(_ reader: inout CborReader, _ lists: inout MessageLists)
+        throws(WireError)
+    {
         let count = try reader.arrayHead()
         guard count <= Limits.contactsPerMessage else { throw .tooMany }
-        contacts.removeAll(keepingCapacity: true)
+        lists.contacts.removeAll(keepingCapacity: true)
         for _ in 0..<count {
             if let contact = try reader.usualContact() {
-                contacts.append(contact)
+                lists.contacts.append(contact)
                 continue
             }
             guard try reader.arrayHead() == 2 else { throw .malformed }
-            contacts.append(ContactView(id: try reader.nodeID(), at: try reader.text()))
+            lists.contacts.append(ContactView(id: try reader.nodeID(), at: try reader.text()))
         }
     }
 
-    private mutating func decodeFound(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodeFound(_ reader: inout CborReader, _ lists: inout MessageLists) throws(WireError)
+        -> MessageView
+    {
         var record: RecordView?
         for _ in 0..<(try reader.mapHead()) {
             let key = try reader.text()
             if reader.spells(key, "record") {
                 record = try decodeRecord(&reader)
             } else if reader.spells(key, "nodes") {
-                try decodeContacts(&reader)
+                try decodeContacts(&reader, &lists)
             } else {
                 try reader.skip()
             }
@@ -286,7 +285,7 @@ extension EnvelopeDecoder {
         return .found(record)
     }
 
-    private func decodePut(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodePut(_ reader: inout CborReader) throws(WireError) -> MessageView {
         var record: RecordView?
         for _ in 0..<(try reader.mapHead()) {
             if reader.spells(try reader.text(), "record") {
@@ -301,7 +300,7 @@ extension EnvelopeDecoder {
 
     /// A record's four keys in the order every node of ours writes them, compared; nil for any other shape.
     @inline(__always)
-    private func usualRecord(_ reader: inout CborReader) throws(WireError) -> RecordView? {
+    private static func usualRecord(_ reader: inout CborReader) throws(WireError) -> RecordView? {
         var ahead = reader
         guard ahead.take("\u{63}key\u{58}\u{20}"), let key = ahead.takeID(), ahead.take("\u{63}seq") else {
             return nil
@@ -315,11 +314,11 @@ extension EnvelopeDecoder {
         return RecordView(key: key, seq: seq, ttlSeconds: ttl, value: value)
     }
 
-    private func decodeRecord(_ reader: inout CborReader) throws(WireError) -> RecordView {
+    private static func decodeRecord(_ reader: inout CborReader) throws(WireError) -> RecordView {
         var key: Key?
         var seq: UInt64?
         var ttl: UInt64?
-        var value: ByteSlice?
+        var value: BorrowedBytes?
         var isTombstone = false
         let pairs = try reader.mapHead()
         if pairs == 4, let usual = try usualRecord(&reader) { return usual }
@@ -345,9 +344,9 @@ extension EnvelopeDecoder {
         )
     }
 
-    private func decodeStored(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodeStored(_ reader: inout CborReader) throws(WireError) -> MessageView {
         var ok: Bool?
-        var code = ByteSlice.empty
+        var code = BorrowedBytes.empty
         var ttl: UInt64 = 0
         var seq: UInt64 = 0
         for _ in 0..<(try reader.mapHead()) {
@@ -368,11 +367,13 @@ extension EnvelopeDecoder {
         return .stored(ok: ok, code: code, ttlSeconds: ttl, seq: seq)
     }
 
-    private mutating func decodePutMany(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodePutMany(_ reader: inout CborReader, _ lists: inout MessageLists)
+        throws(WireError) -> MessageView
+    {
         var seen = false
         for _ in 0..<(try reader.mapHead()) {
             if reader.spells(try reader.text(), "records") {
-                try decodeRecordList(&reader)
+                try decodeRecordList(&reader, &lists)
                 seen = true
             } else {
                 try reader.skip()
@@ -382,22 +383,26 @@ extension EnvelopeDecoder {
         return .putMany
     }
 
-    private mutating func decodeRecordList(_ reader: inout CborReader) throws(WireError) {
+    private static func decodeRecordList(_ reader: inout CborReader, _ lists: inout MessageLists)
+        throws(WireError)
+    {
         let count = try reader.arrayHead()
         guard count > 0 else { throw .malformed }
         guard count <= Limits.recordsPerMessage else { throw .tooMany }
-        records.removeAll(keepingCapacity: true)
-        for _ in 0..<count { records.append(try decodeRecord(&reader)) }
+        lists.records.removeAll(keepingCapacity: true)
+        for _ in 0..<count { lists.records.append(try decodeRecord(&reader)) }
     }
 
-    private mutating func decodeStoredMany(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodeStoredMany(_ reader: inout CborReader, _ lists: inout MessageLists)
+        throws(WireError) -> MessageView
+    {
         var stored: UInt64?
         for _ in 0..<(try reader.mapHead()) {
             let name = try reader.text()
             if reader.spells(name, "stored") {
                 stored = try reader.uint()
             } else if reader.spells(name, "refused") {
-                try decodeRefusalList(&reader)
+                try decodeRefusalList(&reader, &lists)
             } else {
                 try reader.skip()
             }
@@ -407,24 +412,26 @@ extension EnvelopeDecoder {
         return .storedMany(count: stored)
     }
 
-    private mutating func decodeRefusalList(_ reader: inout CborReader) throws(WireError) {
+    private static func decodeRefusalList(_ reader: inout CborReader, _ lists: inout MessageLists)
+        throws(WireError)
+    {
         let count = try reader.arrayHead()
         guard count <= Limits.recordsPerMessage else { throw .tooMany }
-        refusals.removeAll(keepingCapacity: true)
+        lists.refusals.removeAll(keepingCapacity: true)
         var next: UInt64 = 0
         for _ in 0..<count {
             let refusal = try decodeRefusal(&reader, atLeast: next)
-            refusals.append(refusal)
+            lists.refusals.append(refusal)
             next = UInt64(refusal.index) + 1
         }
     }
 
     /// One refusal, whose index must be `first` or higher, so that the list names no record twice.
-    private func decodeRefusal(
+    private static func decodeRefusal(
         _ reader: inout CborReader, atLeast first: UInt64
     ) throws(WireError) -> RefusalView {
         var index: UInt64?
-        var code: ByteSlice?
+        var code: BorrowedBytes?
         var seq: UInt64 = 0
         for _ in 0..<(try reader.mapHead()) {
             let name = try reader.text()
@@ -443,9 +450,9 @@ extension EnvelopeDecoder {
         return RefusalView(index: Int(index), code: code, seq: seq)
     }
 
-    private func decodeProvide(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodeProvide(_ reader: inout CborReader) throws(WireError) -> MessageView {
         var cid: Key?
-        var node: ByteSlice?
+        var node: BorrowedBytes?
         var ttl: UInt64?
         for _ in 0..<(try reader.mapHead()) {
             let name = try reader.text()
@@ -463,7 +470,7 @@ extension EnvelopeDecoder {
         return .provide(cid: cid, node: node, ttlSeconds: ttl)
     }
 
-    private func decodeFindProviders(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodeFindProviders(_ reader: inout CborReader) throws(WireError) -> MessageView {
         var cid: Key?
         var limit = UInt64(Limits.contactsPerMessage)
         for _ in 0..<(try reader.mapHead()) {
@@ -480,15 +487,17 @@ extension EnvelopeDecoder {
         return .findProviders(cid: cid, limit: limit)
     }
 
-    private mutating func decodeProviders(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodeProviders(_ reader: inout CborReader, _ lists: inout MessageLists)
+        throws(WireError) -> MessageView
+    {
         var seen = false
         for _ in 0..<(try reader.mapHead()) {
             let name = try reader.text()
             if reader.spells(name, "providers") {
-                try decodeProviderList(&reader)
+                try decodeProviderList(&reader, &lists)
                 seen = true
             } else if reader.spells(name, "nodes") {
-                try decodeContacts(&reader)
+                try decodeContacts(&reader, &lists)
             } else {
                 try reader.skip()
             }
@@ -497,17 +506,19 @@ extension EnvelopeDecoder {
         return .providers
     }
 
-    private mutating func decodeProviderList(_ reader: inout CborReader) throws(WireError) {
+    private static func decodeProviderList(_ reader: inout CborReader, _ lists: inout MessageLists)
+        throws(WireError)
+    {
         let count = try reader.arrayHead()
         guard count <= Limits.contactsPerMessage else { throw .tooMany }
-        providers.removeAll(keepingCapacity: true)
+        lists.providers.removeAll(keepingCapacity: true)
         for _ in 0..<count {
             guard try reader.arrayHead() == 2 else { throw .malformed }
-            providers.append(ProviderView(node: try reader.text(), ttlSeconds: try reader.uint()))
+            lists.providers.append(ProviderView(node: try reader.text(), ttlSeconds: try reader.uint()))
         }
     }
 
-    private func decodeBusy(_ reader: inout CborReader) throws(WireError) -> MessageView {
+    private static func decodeBusy(_ reader: inout CborReader) throws(WireError) -> MessageView {
         var retryMs: UInt64?
         for _ in 0..<(try reader.mapHead()) {
             if reader.spells(try reader.text(), "retry_ms") {
@@ -520,9 +531,9 @@ extension EnvelopeDecoder {
         return .busy(retryMs: retryMs)
     }
 
-    private func decodeError(_ reader: inout CborReader) throws(WireError) -> MessageView {
-        var kind: ByteSlice?
-        var detail = ByteSlice.empty
+    private static func decodeError(_ reader: inout CborReader) throws(WireError) -> MessageView {
+        var kind: BorrowedBytes?
+        var detail = BorrowedBytes.empty
         for _ in 0..<(try reader.mapHead()) {
             let name = try reader.text()
             if reader.spells(name, "kind") {

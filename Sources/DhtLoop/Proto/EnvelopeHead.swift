@@ -41,15 +41,15 @@ public enum EnvelopeHead {
 
     /// Where `payload` goes and who says it sent it; nil when it is no envelope.
     ///
-    /// The constant head costs a few compares; any other shape is really decoded, with `decoder`.
+    /// The constant head costs a few compares; any other shape is really decoded, into `lists`.
     @inline(__always)
     public static func address(
-        of payload: UnsafeRawBufferPointer, decoder: inout EnvelopeDecoder
+        of payload: UnsafeRawBufferPointer, lists: inout MessageLists
     ) -> Address? {
         if hasConstantShape(payload), let base = payload.baseAddress {
             return Address(dst: NodeID(loading: base + dstOffset), src: NodeID(loading: base + srcOffset))
         }
-        guard let view = try? decoder.decode(payload) else { return nil }
+        guard let view = try? EnvelopeDecoder.decode(payload, into: &lists) else { return nil }
         return Address(dst: view.dst, src: view.src)
     }
 }

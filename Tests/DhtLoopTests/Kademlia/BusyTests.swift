@@ -35,10 +35,10 @@ struct BusyTests {
 
     /// What a node replies over `link`, decoded.
     func replies(_ node: borrowing DhtNode, over link: Link) -> [MessageView] {
-        var decoder = EnvelopeDecoder()
+        var lists = MessageLists()
         return node.outbox.actions.compactMap { action in
             guard case .reply(link, let slice) = action else { return nil }
-            return try? decoder.decode(node.outbox.payload(slice)).message
+            return try? EnvelopeDecoder.decode(node.outbox.payload(slice), into: &lists).message
         }
     }
 
@@ -108,7 +108,7 @@ struct BusyTests {
 
     // MARK: - As the asker
 
-    func finish(_ network: TestNetwork, _ id: CallID?, seconds: UInt64 = 6) throws -> CallResult {
+    func finish(_ network: TestNetwork, _ id: OperationID?, seconds: UInt64 = 6) throws -> OperationResult {
         let id = try #require(id)
         network.collect(0)
         network.run(us: seconds * Self.second)
@@ -208,7 +208,7 @@ struct BusyTests {
         for _ in 0..<3 {
             let box = network.nodes[0]
             let busy = network.nodes[1].node.config.id
-            box.node.noteBusy(busy, retryMs: .max, network.nowUs)
+            box.node.core.rpcs.noteBusy(busy, retryMs: .max, network.nowUs)
             let result = try get(network, NodeID(9, 9, 9, 9))
             #expect(result.outcome == .notFound && result.elapsedUs < 2_100_000)
         }
@@ -217,7 +217,8 @@ struct BusyTests {
     @Test("a put names the busy ones that kept it from its replicas")
     func putCutShort() throws {
         let network = cluster(3)
-        network.nodes[0].node.noteBusy(network.nodes[1].node.config.id, retryMs: 60_000, network.nowUs)
+        network.nodes[0].node.core.rpcs.noteBusy(
+            network.nodes[1].node.config.id, retryMs: 60_000, network.nowUs)
         let result = try put(network, NodeID(4, 4, 4, 4))
         let busy = network.nodes[1].node.config.id
         #expect(result.acks == 2 && result.wanted == 3)
@@ -259,7 +260,9 @@ struct BusyTests {
         network.add(seed: 40_777)
         let busy = network.nodes[2].node.config.id
         for _ in 0..<200 {
-            for index in 0..<2 { network.nodes[index].node.noteBusy(busy, retryMs: 60_000, network.nowUs) }
+            for index in 0..<2 {
+                network.nodes[index].node.core.rpcs.noteBusy(busy, retryMs: 60_000, network.nowUs)
+            }
             network.run(us: 100_000)
         }
         let count = network.nodes[2].node.store.count

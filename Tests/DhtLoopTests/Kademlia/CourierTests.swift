@@ -21,16 +21,14 @@ struct CourierTests {
         var courier = Courier()
         #expect(courier.isIdle)
         for number in 0..<6 { courier.add(Self.key(number), to: Self.contact(UInt64(number % 2 + 1))) }
-        #expect(courier.routes.count == 2 && courier.waiting == 6)
-        #expect(courier.index(of: Self.contact(2).id) == 1 && courier.index(of: Self.contact(3).id) == nil)
-        #expect(courier[0].waiting == [0, 2, 4].map(Self.key))
-        courier[0].underWay = courier[0].waiting
-        courier[0].waiting = []
-        #expect(courier.waiting == 3 && courier.routes.count == 2)
-        courier.remove(at: 1)
-        #expect(courier.waiting == 0 && !courier.isIdle)
-        courier.remove(at: 0)
-        #expect(courier.isIdle)
+        #expect(courier.waiting == 6)
+        #expect(courier.lost(by: Self.contact(3).id, mayRetry: false, 0) == nil && courier.waiting == 6)
+        let dropped = courier.lost(by: Self.contact(2).id, mayRetry: false, 0)
+        #expect(dropped?.isDropped == true && courier.waiting == 3 && !courier.isIdle)
+        let kept = courier.lost(by: Self.contact(1).id, mayRetry: true, 0)
+        #expect(kept?.isDropped == false && courier.waiting == 3)
+        _ = courier.lost(by: Self.contact(1).id, mayRetry: false, 0)
+        #expect(courier.isIdle && courier.waiting == 0)
     }
 
     @Test("it is full while as many as may be wait, whoever they wait for")
@@ -42,7 +40,7 @@ struct CourierTests {
         #expect(!courier.isFull)
         courier.add(Self.key(0), to: Self.contact(10))
         #expect(courier.isFull)
-        courier.remove(at: 9)
+        _ = courier.lost(by: Self.contact(10).id, mayRetry: false, 0)
         #expect(!courier.isFull)
     }
 
@@ -57,12 +55,13 @@ struct CourierTests {
         var isDown = false
 
         /// `isHome` when the peer is behind the node's own overlay.
-        init(isHome: Bool = false) {
+        init(isHome: Bool = false, replica: Int = 3) {
             let endpoints = EndpointTable()
             let (home, other) = (endpoints.intern("10.0.0.1:1")!, endpoints.intern("10.0.0.2:1")!)
             peer = Contact(id: NodeID(9, 9, 9, 9), endpoint: isHome ? home : other)
-            node = DhtNode(
-                config: NodeConfig(id: NodeID(1, 1, 1, 1)), endpoints: endpoints, seed: 1, nowUs: nowUs)
+            var config = NodeConfig(id: NodeID(1, 1, 1, 1))
+            config.replica = replica
+            node = DhtNode(config: config, endpoints: endpoints, seed: 1, nowUs: nowUs)
             node.setHome(home, advertised: home)
             node.meet(peer, rttUs: 1_000, nowUs)
             node.outbox.clear()
@@ -71,13 +70,10 @@ struct CourierTests {
         /// Owes `keys` to the peer; returns what is sent to it.
         func owe(_ keys: [Key], seq: UInt64 = 1) -> [EnvelopeImage] {
             for key in keys {
-                let outcome = [1].withUnsafeBytes {
-                    node.keep(key, seq: seq, ttlSeconds: 3600, value: $0, isTombstone: false, nowUs)
-                }
+                let outcome = node.keep(key, seq: seq, ttlSeconds: 3600, value: [1], nowUs)
                 #expect(outcome == .stored)
-                node.courier.add(key, to: peer)
             }
-            node.dispatch(nowUs)
+            node.owe(keys, to: peer, nowUs)
             return takeSent()
         }
 
@@ -122,7 +118,7 @@ struct CourierTests {
         }
 
         var isSound: Bool { node.brokenInvariant(nowUs: nowUs) == nil }
-        var isIdle: Bool { node.courier.isIdle }
+        var isIdle: Bool { node.replicator.isIdle }
         var replicated: UInt64 { node.stats.replicated }
     }
 
@@ -158,7 +154,7 @@ struct CourierTests {
     func gone() throws {
         let pair = Pair()
         let first = try #require(pair.owe([Self.key(0)]).first)
-        for number in 1...3 { pair.node.courier.add(Self.key(number), to: pair.peer) }
+        pair.node.owe((1...3).map(Self.key), to: pair.peer, pair.nowUs)
         #expect(try pair.answer(first, .storedMany(stored: 1, refused: [])).isEmpty)
         #expect(pair.isIdle && pair.isSound)
     }
@@ -169,7 +165,7 @@ struct CourierTests {
         let owed = (0..<3).map(Self.key)
         let first = try #require(pair.owe(owed).first)
         #expect(try pair.answer(first, .busy(retryMs: 500)).isEmpty)
-        #expect(pair.wait(us: 490_000).isEmpty && pair.node.courier.waiting == 3 && pair.isSound)
+        #expect(pair.wait(us: 490_000).isEmpty && pair.node.replicator.waiting == 3 && pair.isSound)
         let again = pair.wait(us: 20_000)
         #expect(keys(again.first) == owed)
         #expect(try pair.answer(try #require(again.first), .storedMany(stored: 3, refused: [])).isEmpty)
@@ -234,16 +230,10 @@ struct CourierTests {
 
     @Test("a hand-over ends though what is left of it expired while its taker was busy")
     func expired() throws {
-        let pair = Pair()
-        let outcome = [1].withUnsafeBytes {
-            pair.node.keep(
-                Self.key(1), seq: 1, ttlSeconds: 2, value: $0, isTombstone: false, pair.nowUs)
-        }
+        let pair = Pair(replica: 1)
+        let outcome = pair.node.keep(Self.key(1), seq: 1, ttlSeconds: 2, value: [1], pair.nowUs)
         #expect(outcome == .stored)
-        pair.node.replication.isLeaving = true
-        pair.node.replication.pass = Replication.Pass(reason: .leaving, position: nil)
-        pair.node.courier.add(Self.key(1), to: pair.peer)
-        pair.node.dispatch(pair.nowUs)
+        pair.node.leave(nowUs: pair.nowUs)
         let batch = try #require(pair.takeSent().first)
         #expect(try pair.answer(batch, .busy(retryMs: 5_000)).isEmpty)
         let isOverEarly = !pair.node.isHandingOver

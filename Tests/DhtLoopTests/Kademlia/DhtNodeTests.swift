@@ -144,14 +144,14 @@ struct DhtNodeTests {
         buffer.appendFindNode(target: own)
         let link = Link(endpoint: network.nodes[0].home, token: 1)
         network.nodes[0].node.receive(buffer.bytes, from: link, nowUs: network.nowUs)
-        var decoder = EnvelopeDecoder()
+        var lists = MessageLists()
         guard case .reply(_, let slice)? = network.nodes[0].node.outbox.actions.first else {
             Issue.record("no reply")
             return
         }
         let bytes = Array(network.nodes[0].node.outbox.payload(slice))
-        let view = try bytes.withUnsafeBytes { try decoder.decode($0) }
-        let ids = decoder.contacts.map(\.id)
+        let view = try bytes.withUnsafeBytes { try EnvelopeDecoder.decode($0, into: &lists) }
+        let ids = lists.contacts.map(\.id)
         #expect(view.message == .nodes(isMoreToCome: false) && view.rpc == 5)
         #expect(ids.first == own && ids.count == 3)
     }

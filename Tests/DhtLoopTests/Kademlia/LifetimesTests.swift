@@ -1,4 +1,4 @@
-// RO:WHAT  Lifetimes: what it learns of lives whose mean is known, and forgets; Graveyard: who is remembered.
+// RO:WHAT  Lifetimes: what it learns of lives whose mean is known, and forgets.
 import Glibc
 import Testing
 
@@ -64,70 +64,5 @@ struct LifetimesTests {
         let low = lifetimes.silenceUs(deadShare: 0.1, within: 500 * Self.second...600 * Self.second)
         let high = lifetimes.silenceUs(deadShare: 0.1, within: 1...100 * Self.second)
         #expect(low == 500 * Self.second && high == 100 * Self.second)
-    }
-}
-
-@Suite("Graveyard")
-struct GraveyardTests {
-    private static let hourUs: UInt64 = 3600 * 1_000_000
-
-    private func contact(_ number: UInt64) -> Contact {
-        Contact(id: NodeID(number, 0, 0, 0), endpoint: EndpointID(rawValue: UInt32(number)))
-    }
-
-    /// Everyone it remembers.
-    private func drawAll(_ graveyard: inout Graveyard, nowUs: UInt64) -> Set<NodeID> {
-        var found: Set<NodeID> = []
-        for random in UInt64(0)..<200 {
-            if let contact = graveyard.draw(random, nowUs: nowUs) { found.insert(contact.id) }
-        }
-        return found
-    }
-
-    @Test("each who was buried is drawn some time, and nobody from an empty one")
-    func draw() {
-        var graveyard = Graveyard()
-        let nobody = graveyard.draw(7, nowUs: 0)
-        #expect(nobody == nil && graveyard.isEmpty)
-        for number in UInt64(1)...5 { graveyard.bury(contact(number), nowUs: number) }
-        let found = drawAll(&graveyard, nowUs: 10)
-        #expect(found == Set((UInt64(1)...5).map { contact($0).id }))
-    }
-
-    @Test("nobody lies in two graves, and the later one names the endpoint and the time")
-    func twice() {
-        var graveyard = Graveyard()
-        graveyard.bury(contact(1), nowUs: 0)
-        var moved = contact(1)
-        moved.endpoint = EndpointID(rawValue: 77)
-        graveyard.bury(moved, nowUs: Self.hourUs)
-        let drawn = graveyard.draw(0, nowUs: Self.hourUs + 5)
-        #expect(drawn == moved)
-        let (first, second) = (graveyard.remove(moved.id), graveyard.remove(moved.id))
-        #expect(first && !second && graveyard.isEmpty)
-    }
-
-    @Test("the oldest gives way, so that it stays bounded")
-    func bound() {
-        var graveyard = Graveyard()
-        for number in UInt64(1)...100 { graveyard.bury(contact(number), nowUs: number) }
-        let found = drawAll(&graveyard, nowUs: 100)
-        #expect(found == Set((UInt64(69)...100).map { contact($0).id }))
-        var used: Set<EndpointID> = []
-        graveyard.addEndpoints(to: &used)
-        #expect(used.count == 32)
-    }
-
-    @Test("after an hour nobody comes back, and their endpoints are given free")
-    func forgetting() {
-        var graveyard = Graveyard()
-        graveyard.bury(contact(1), nowUs: 0)
-        graveyard.bury(contact(2), nowUs: 1_000)
-        let remembered = drawAll(&graveyard, nowUs: Self.hourUs)
-        #expect(remembered.count == 2)
-        let younger = drawAll(&graveyard, nowUs: Self.hourUs + 1_000)
-        #expect(younger == [contact(2).id])
-        let nobody = graveyard.draw(3, nowUs: 2 * Self.hourUs)
-        #expect(nobody == nil && graveyard.isEmpty)
     }
 }

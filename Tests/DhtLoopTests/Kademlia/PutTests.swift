@@ -12,7 +12,7 @@ struct PutTests {
     private final class Bench {
         var node: DhtNode
         private(set) var nowUs: UInt64 = 1_000_000
-        private var call: CallID?
+        private var call: OperationID?
 
         init(replicas: UInt64) {
             let endpoints = EndpointTable()
@@ -30,7 +30,7 @@ struct PutTests {
         static func id(_ number: UInt64) -> NodeID { NodeID(number, 0, 0, 0) }
 
         /// Begins a call and answers its walk; returns what the replicas are sent.
-        func begin(_ start: (inout DhtNode, UInt64) -> CallID?) throws -> [EnvelopeImage] {
+        func begin(_ start: (inout DhtNode, UInt64) -> OperationID?) throws -> [EnvelopeImage] {
             call = start(&node, nowUs)
             var walk = takeSent()
             while walk.contains(where: Bench.isStep) {

@@ -10,8 +10,8 @@ extension DhtNodeTests {
         private let key = NodeID(0xABCD, 1, 2, 3)
 
         private func result(
-            _ network: TestNetwork, on index: Int, _ start: (inout DhtNode, UInt64) -> CallID?
-        ) throws -> CallResult {
+            _ network: TestNetwork, on index: Int, _ start: (inout DhtNode, UInt64) -> OperationID?
+        ) throws -> OperationResult {
             let box = network.nodes[index]
             let started = start(&box.node, network.nowUs)
             let id = try #require(started)
@@ -34,10 +34,7 @@ extension DhtNodeTests {
         /// Puts a version into one node's store behind the cluster's back.
         private func plant(_ network: TestNetwork, _ index: Int, seq: UInt64, _ value: [UInt8]) {
             let now = network.nowUs
-            let outcome = value.withUnsafeBytes {
-                network.nodes[index].node.keep(
-                    key, seq: seq, ttlSeconds: 3600, value: $0, isTombstone: false, now)
-            }
+            let outcome = network.nodes[index].node.keep(key, seq: seq, ttlSeconds: 3600, value: value, now)
             #expect(outcome == .stored)
         }
 
@@ -78,9 +75,7 @@ extension DhtNodeTests {
             #expect(holders.count >= 3)
             for index in holders {
                 let box = network.nodes[index]
-                let outcome = [9].withUnsafeBytes {
-                    box.node.keep(key, seq: 10, ttlSeconds: 60, value: $0, isTombstone: false, network.nowUs)
-                }
+                let outcome = box.node.keep(key, seq: 10, ttlSeconds: 60, value: [9], network.nowUs)
                 #expect(outcome == .stale)
             }
         }

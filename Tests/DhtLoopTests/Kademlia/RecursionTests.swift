@@ -18,7 +18,7 @@ private final class Stage {
     var nowUs: UInt64 = 1_000_000
     /// Gets that have ended.
     var gets: [GetResult] = []
-    private var decoder = EnvelopeDecoder()
+    private var lists = MessageLists()
 
     /// A payload that the node sends, and where to.
     struct Sent {
@@ -47,7 +47,7 @@ private final class Stage {
     /// Fills the half of the network where the key lies: peers 1 to 4, a session to each in `open`.
     func meetPeers(open: Set<UInt64>) {
         for number in 1...4 { node.meet(peer(UInt64(number)), rttUs: 10_000, nowUs) }
-        node.upkeep.warm = Set(open.map(endpoint))
+        for number in open { node.core.peers.sessionOpened(at: endpoint(number)) }
         node.outbox.clear()
     }
 
@@ -89,8 +89,8 @@ private final class Stage {
     }
 
     private func decode(_ slice: ByteSlice, _ endpoint: EndpointID?, _ link: Link?) -> Sent {
-        let view = try! decoder.decode(node.outbox.payload(slice))
-        return Sent(view: view, names: decoder.contacts.map(\.id), endpoint: endpoint, link: link)
+        let view = try! EnvelopeDecoder.decode(node.outbox.payload(slice), into: &lists)
+        return Sent(view: view, names: lists.contacts.map(\.id), endpoint: endpoint, link: link)
     }
 
     func names(_ numbers: [UInt64], isMoreToCome: Bool = false) -> (inout ByteBuffer) -> Void {
@@ -147,7 +147,7 @@ struct RecursionTests {
             #expect(sent[0].names == (1...4).map { stage.peer($0).id })
             #expect(sent[1].endpoint == stage.endpoint(2) && sent[1].view.dst == stage.peer(2).id)
             #expect(sent[1].view.message == .get(key: Stage.key, wantsNodes: false, recursion: 1))
-            let (passedOn, inProgress) = (stage.node.stats.passedOn, stage.node.recursions.count)
+            let (passedOn, inProgress) = (stage.node.stats.passedOn, stage.node.forwarded)
             #expect(passedOn == 1 && inProgress == 1)
         }
 
@@ -176,7 +176,7 @@ struct RecursionTests {
                 return
             }
             #expect(record.key == Stage.key && second[0].view.rpc == 7)
-            let (inProgress, pending) = (stage.node.recursions.count, stage.node.pendingRpcs)
+            let (inProgress, pending) = (stage.node.forwarded, stage.node.pendingRpcs)
             #expect(inProgress == 0 && pending == before)
         }
 
@@ -202,7 +202,7 @@ struct RecursionTests {
             let answers = told.filter { $0.link == stage.link }
             #expect(answers.map(\.view.message) == [.nodes(isMoreToCome: false)])
             #expect(answers.allSatisfy { $0.view.rpc == 7 && $0.names.isEmpty })
-            let left = stage.node.recursions.count
+            let left = stage.node.forwarded
             #expect(left == 0)
             #expect(stage.node.brokenInvariant(nowUs: stage.nowUs) == nil)
         }
@@ -228,10 +228,7 @@ struct RecursionTests {
             let own = NodeID(1 << 63, 0, 0, 2)
             #expect(ask { $0.appendGet(key: own, recursion: 2) } == [.nodes(isMoreToCome: false)])
             #expect(ask { $0.appendFindNode(target: own, recursion: 2) } == [.nodes(isMoreToCome: false)])
-            let value: [UInt8] = [1]
-            _ = value.withUnsafeBytes {
-                stage.node.keep(Stage.key, seq: 1, ttlSeconds: 60, value: $0, isTombstone: false, stage.nowUs)
-            }
+            _ = stage.node.keep(Stage.key, seq: 1, ttlSeconds: 60, value: [1], stage.nowUs)
             let held = ask { $0.appendGet(key: Stage.key, recursion: 2) }
             #expect(held.count == 1 && stage.node.stats.passedOn == 0)
         }
@@ -241,15 +238,15 @@ struct RecursionTests {
             let stage = Stage()
             stage.meetPeers(open: [1])
             let before = stage.node.pendingRpcs
-            for rpc in 0..<UInt64(RecursionTable.limit + 50) {
+            for rpc in 0..<UInt64(Forwarder.limit + 50) {
                 _ = stage.receive(from: Stage.asker, rpc: rpc, over: stage.link) {
                     $0.appendGet(key: Stage.key, recursion: 1)
                 }
             }
-            let (inProgress, pending) = (stage.node.recursions.count, stage.node.pendingRpcs)
-            #expect(inProgress == RecursionTable.limit && pending == before + RecursionTable.limit)
+            let (inProgress, pending) = (stage.node.forwarded, stage.node.pendingRpcs)
+            #expect(inProgress == Forwarder.limit && pending == before + Forwarder.limit)
             for _ in 0..<100 { _ = stage.advance(us: RecursionTests.second / 10) }
-            let left = stage.node.recursions.count
+            let left = stage.node.forwarded
             #expect(left == 0)
             #expect(stage.node.brokenInvariant(nowUs: stage.nowUs) == nil)
         }

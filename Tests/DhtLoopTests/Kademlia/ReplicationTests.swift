@@ -121,7 +121,7 @@ struct ReplicaSetTests {
         var verdict = Verdict()
         for own in world.before where world.stayed.contains(own) {
             let set = settle(world, ownID: own, newcomers: world.joined)
-            guard let rank = set.ownRank, rank < Replication.senders else { continue }
+            guard let rank = set.ownRank, rank < CopyPlan.senders else { continue }
             verdict.senders += 1
             let lacking = set.lacking(world.changes, key: world.key, ownID: own, replica: world.replica)
             let named = Set(lacking.map(\.id))
@@ -148,7 +148,7 @@ struct ReplicaSetTests {
         #expect(forgotten == [], "seeds")
         let unsent = seeds(joins: 0...4, leaves: 0...4) { world, verdict in
             let holders = world.before.count { world.stayed.contains($0) }
-            return world.newMembers.isEmpty || verdict.senders >= min(Replication.senders, holders)
+            return world.newMembers.isEmpty || verdict.senders >= min(CopyPlan.senders, holders)
         }
         #expect(unsent == [], "seeds")
     }
@@ -207,10 +207,8 @@ extension DhtNodeTests {
         /// Stores a record on the three nodes that should hold it, without a put.
         private func plant(_ network: TestNetwork, _ key: Key) {
             for index in byDistance(network, key).prefix(3) {
-                let outcome = [1].withUnsafeBytes {
-                    network.nodes[index].node.keep(
-                        key, seq: 1, ttlSeconds: 3600, value: $0, isTombstone: false, network.nowUs)
-                }
+                let outcome = network.nodes[index].node.keep(
+                    key, seq: 1, ttlSeconds: 3600, value: [1], network.nowUs)
                 #expect(outcome == .stored)
             }
         }
@@ -342,13 +340,13 @@ extension DhtNodeTests {
             var generator = SeededGenerator(seed: seed)
             let newcomer = Contact(id: .random(using: &generator), endpoint: network.nodes[3].home)
             box.node.meet(newcomer, rttUs: 1_000, network.nowUs)
-            box.node.contactLost(newcomer, silenceUs: Self.second, network.nowUs)
+            box.node.neighbourLost(newcomer.id, network.nowUs)
             network.collect(2)
             func ends() -> Int { box.events.count { if case .handedOver = $0 { true } else { false } } }
             #expect(ends() == 0, "seed \(seed)")
             for _ in 0..<2_000 where ends() == 0 { network.run(us: 1_000) }
-            let (pass, timer) = (box.node.replication.pass, box.node.replication.timer)
-            #expect(ends() == 1 && pass == nil && timer == .none, "seed \(seed)")
+            let isLooking = box.node.isHandingOver || box.node.core.context.timers.isPlanned(.replicate)
+            #expect(ends() == 1 && !isLooking, "seed \(seed)")
         }
 
         @Test("one that holds nothing, or knows nobody, has left at once")

@@ -125,13 +125,13 @@ extension DhtNodeTests {
         func doubtful() throws {
             let network = settled(4, seed: 5)
             let box = network.nodes[0]
-            for _ in 0..<500 { box.node.upkeep.lifetimes.died(silenceUs: 2 * Self.second) }
-            box.node.upkeep.learnDoubt()
-            #expect(box.node.upkeep.doubtfulUs == 60 * Self.second)
+            box.node.learnDeaths(500, silenceUs: 2 * Self.second, network.nowUs)
+            let doubtfulUs = box.node.core.peers.doubtfulUs
+            #expect(doubtfulUs == 60 * Self.second)
             let seen = id(network, 2)
             let later = network.nowUs + 61 * Self.second
             #expect(try told(network, at: network.nowUs).count == 3)
-            box.node.table.update(seen) { $0.lastSeenUs = later - 60 * Self.second }
+            box.node.prepareTable { $0.update(seen) { $0.lastSeenUs = later - 60 * Self.second } }
             #expect(try told(network, at: later) == [seen])
             #expect(try told(network, at: later + Self.second).isEmpty)
         }
@@ -146,11 +146,11 @@ extension DhtNodeTests {
             defer { box.node.outbox.clear() }
             box.node.receive(buffer.bytes, from: Link(endpoint: box.home, token: 1), nowUs: nowUs)
             guard case .reply(_, let slice)? = box.node.outbox.actions.first else { throw Missing() }
-            var decoder = EnvelopeDecoder()
+            var lists = MessageLists()
             let bytes = Array(box.node.outbox.payload(slice))
-            let view = try bytes.withUnsafeBytes { try decoder.decode($0) }
+            let view = try bytes.withUnsafeBytes { try EnvelopeDecoder.decode($0, into: &lists) }
             #expect(view.message == .nodes(isMoreToCome: false))
-            return decoder.contacts.map(\.id)
+            return lists.contacts.map(\.id)
         }
 
         @Test(
@@ -219,15 +219,17 @@ extension DhtNodeTests {
             let network = settled(6, seed: 12)
             let box = network.nodes[0]
             let doubted = id(network, 3)
-            for other in 1..<6 { box.node.table.update(id(network, other)) { $0.lastSeenUs = 0 } }
+            for other in 1..<6 {
+                box.node.prepareTable { $0.update(id(network, other)) { $0.lastSeenUs = 0 } }
+            }
             for _ in 0..<RoutingTable.quietFailures {
-                _ = box.node.table.fail(doubted, weight: 1, nowUs: network.nowUs)
+                box.node.prepareTable { _ = $0.fail(doubted, weight: 1, nowUs: network.nowUs) }
             }
             let named = box.node.table.doubted()?.id
-            let before = Set(box.node.rpcs.pending.map(\.id))
+            let before = Set(box.node.sentRequests.map(\.id))
             box.node.tendSooner(network.nowUs)
             box.node.tend(network.nowUs)
-            let probes = box.node.rpcs.pending.filter { !before.contains($0.id) }
+            let probes = box.node.sentRequests.filter { !before.contains($0.id) }
             #expect(named == doubted && probes.map(\.dst) == [doubted])
             network.collect(0)
             network.run(us: Self.second)
@@ -239,8 +241,8 @@ extension DhtNodeTests {
         func lossesInARow(seed: UInt64) {
             let network = settled(6, seed: seed)
             let box = network.nodes[0]
-            box.node.table.update(id(network, 3)) { $0.failures = RoutingTable.quietFailures }
-            let endUs = network.nowUs + Upkeep.tendHastyUs * 3 / 2 + 1_000
+            box.node.prepareTable { $0.update(id(network, 3)) { $0.failures = RoutingTable.quietFailures } }
+            let endUs = network.nowUs + PeerTable.TurnPace.hasty.rawValue * 3 / 2 + 1_000
             for nowUs in stride(from: network.nowUs, through: endUs, by: 1_000) {
                 box.node.tendSooner(nowUs)
                 box.node.advance(nowUs: nowUs)
@@ -254,15 +256,15 @@ extension DhtNodeTests {
             let network = settled(6, seed: 13)
             let box = network.nodes[3]
             let others = network.nodes.indices.filter { $0 != 3 }
-            #expect(box.node.upkeep.bootstrapDueUs > network.nowUs + 1_000 * Self.second)
+            #expect(box.node.lookDueUs > network.nowUs + 1_000 * Self.second)
             for other in others {
                 for _ in 0..<RoutingTable.maxFailures {
                     box.node.linkDown(network.nodes[other].home, isRemote: true, nowUs: network.nowUs)
                     network.collect(3)
                 }
             }
-            let (alone, dueUs) = (box.node.table.count == 0, box.node.upkeep.bootstrapDueUs)
-            #expect(alone && dueUs <= network.nowUs + Upkeep.aloneBaseUs)
+            let (alone, dueUs) = (box.node.table.count == 0, box.node.lookDueUs)
+            #expect(alone && dueUs <= network.nowUs + PeerSearch.aloneBaseUs)
             network.run(us: 2 * Self.second)
             let (known, broken) = (box.node.table.count, box.node.brokenInvariant(nowUs: network.nowUs))
             #expect(known > 0 && broken == nil)
@@ -272,9 +274,9 @@ extension DhtNodeTests {
         func flapping() {
             let network = settled(6, k: 4, seed: 14)
             let box = network.nodes[3]
-            let dueUs = box.node.upkeep.bootstrapDueUs
+            let dueUs = box.node.lookDueUs
             for _ in 0..<20 { box.node.linkUp(network.nodes[0].home, nowUs: network.nowUs) }
-            let laterUs = box.node.upkeep.bootstrapDueUs
+            let laterUs = box.node.lookDueUs
             #expect(laterUs <= dueUs)
         }
 
@@ -283,14 +285,14 @@ extension DhtNodeTests {
             let network = TestNetwork()
             let box = network.add(seed: 15) { $0.maxRpcs = 2 }
             let endpoint = network.endpoints.intern("10.0.0.9:1")!
-            for number in 0..<UInt64(2 * Upkeep.maxVerifying) {
+            for number in 0..<UInt64(2 * PeerTable.maxVerifying) {
                 box.node.verify(Contact(id: NodeID(number, 7, 7, 7), endpoint: endpoint), network.nowUs)
             }
-            let (verifying, pending) = (box.node.upkeep.verifying.count, box.node.pendingRpcs)
+            let (verifying, pending) = (box.node.core.peers.verifyingCount, box.node.pendingRpcs)
             #expect(verifying == 2 && pending == 2)
             network.collect(0)
             network.run(us: 10 * Self.second)
-            let left = box.node.upkeep.verifying.count
+            let left = box.node.core.peers.verifyingCount
             #expect(left == 0)
         }
 
@@ -300,9 +302,9 @@ extension DhtNodeTests {
             let box = network.nodes[0]
             let doubted = Contact(id: id(network, 1), endpoint: box.home)
             box.node.meet(doubted, rttUs: 1_000, network.nowUs)
-            box.node.table.update(doubted.id) { $0.failures = RoutingTable.quietFailures }
+            box.node.prepareTable { $0.update(doubted.id) { $0.failures = RoutingTable.quietFailures } }
             let spare = Contact(id: doubted.id.flippingBit(255), endpoint: network.nodes[2].home)
-            _ = box.node.table.hear(spare, nowUs: network.nowUs, staleUs: Self.second)
+            box.node.prepareTable { _ = $0.hear(spare, nowUs: network.nowUs, staleUs: Self.second) }
             box.node.ping(doubted, .probe, network.nowUs)
             box.node.linkDown(box.home, isRemote: true, nowUs: network.nowUs)
             let isKept = box.node.table.state(of: doubted.id) != nil

@@ -8,7 +8,7 @@ final class NetworkNode {
     var node: DhtNode
     let home: EndpointID
     var isDead = false
-    var results: [CallID: CallResult] = [:]
+    var results: [OperationID: OperationResult] = [:]
     var events: [NodeEvent] = []
     /// Where it wants sessions to be kept open.
     var warm: [EndpointID] = []
@@ -127,8 +127,10 @@ final class TestNetwork {
     }
 
     private func sayUnreachable(_ bytes: [UInt8], to index: Int, at endpoint: EndpointID) {
-        var decoder = EnvelopeDecoder()
-        guard let view = bytes.withUnsafeBytes({ try? decoder.decode($0) }) else { return }
+        var lists = MessageLists()
+        guard let view = bytes.withUnsafeBytes({ try? EnvelopeDecoder.decode($0, into: &lists) }) else {
+            return
+        }
         var buffer = ByteBuffer()
         EnvelopeEncoder(src: .zero, at: endpoints.bytes(.none), net: view.net)
             .begin(&buffer, dst: view.src, rpc: view.rpc)

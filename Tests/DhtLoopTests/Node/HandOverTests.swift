@@ -46,7 +46,7 @@ final class HandOverTests {
 
     /// The request on its way to the peer.
     private func asked(_ op: RpcOp) throws -> UInt64 {
-        try #require(host.node.rpcs.pending.first { $0.dst == peer && $0.op == op }).id
+        try #require(host.node.sentRequests.first { $0.dst == peer && $0.op == op }).id
     }
 
     @Test("a node that is stopped ends when what it held was taken, and not before")

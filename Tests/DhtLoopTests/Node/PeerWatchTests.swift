@@ -52,7 +52,7 @@ final class PeerWatchTests {
     /// The peer asks, is asked in turn, and answers: a contact.
     private func meet() throws {
         receive(rpc: 1, .ping)
-        let asked = host.node.rpcs.pending.first { $0.dst == peer }
+        let asked = host.node.sentRequests.first { $0.dst == peer }
         receive(rpc: try #require(asked).id, .pong)
         #expect(host.node.table.count == 1)
     }

@@ -8,7 +8,7 @@ final class TestNode {
     let id: NodeID
     let net: UInt64
     let peer: TestPeer
-    private var decoder = EnvelopeDecoder()
+    private var lists = MessageLists()
 
     init(_ id: NodeID, net: UInt64 = 0, at address: SocketAddress) throws {
         (self.id, self.net) = (id, net)
@@ -54,7 +54,7 @@ final class TestNode {
 
     private func messages<Result>(_ pick: (EnvelopeView) -> Result?) -> [Result] {
         peer.payloads.compactMap { payload in
-            payload.withUnsafeBytes { (try? decoder.decode($0)).flatMap(pick) }
+            payload.withUnsafeBytes { (try? EnvelopeDecoder.decode($0, into: &lists)).flatMap(pick) }
         }
     }
 }

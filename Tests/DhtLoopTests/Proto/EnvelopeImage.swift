@@ -62,49 +62,46 @@ extension EnvelopeImage {
     /// Decodes and copies every part out of the frame; a malformed message throws like a bad head.
     init(decoding bytes: [UInt8]) throws(WireError) {
         self = try bytes.span.bytes.withUnsafeBytes { (frame) throws(WireError) in
-            var decoder = EnvelopeDecoder()
-            let view = try decoder.decode(frame)
-            let lists = Lists(of: decoder, frame: frame)
+            var lists = MessageLists()
+            let view = try EnvelopeDecoder.decode(frame, into: &lists)
             return EnvelopeImage(
-                dst: view.dst, src: view.src, at: Text(view.at.bytes(in: frame)), net: view.net,
+                dst: view.dst, src: view.src, at: Text(view.at.bytes), net: view.net,
                 rpc: view.rpc,
-                body: try Body(view.message, frame: frame, lists))
+                body: try Body(view.message, Lists(of: lists)))
         }
     }
 }
 
-/// What a decoder has in its scratch, copied.
+/// The lists of a message, copied.
 private struct Lists {
     let contacts: [EnvelopeImage.Contact]
     let providers: [EnvelopeImage.Provider]
     let records: [EnvelopeImage.Record]
     let refusals: [EnvelopeImage.Refusal]
 
-    init(of decoder: borrowing EnvelopeDecoder, frame: UnsafeRawBufferPointer) {
-        contacts = decoder.contacts.map { .init(id: $0.id, at: Array($0.at.bytes(in: frame))) }
-        providers = decoder.providers.map {
-            .init(node: Array($0.node.bytes(in: frame)), ttl: $0.ttlSeconds)
+    init(of lists: borrowing MessageLists) {
+        contacts = lists.contacts.map { .init(id: $0.id, at: Array($0.at.bytes)) }
+        providers = lists.providers.map {
+            .init(node: Array($0.node.bytes), ttl: $0.ttlSeconds)
         }
-        records = decoder.records.map { .init($0, frame: frame) }
-        refusals = decoder.refusals.map {
-            .init(index: $0.index, code: Array($0.code.bytes(in: frame)), seq: $0.seq)
+        records = lists.records.map { .init($0) }
+        refusals = lists.refusals.map {
+            .init(index: $0.index, code: Array($0.code.bytes), seq: $0.seq)
         }
     }
 }
 
 extension EnvelopeImage.Record {
-    fileprivate init(_ view: RecordView, frame: UnsafeRawBufferPointer) {
+    fileprivate init(_ view: RecordView) {
         self.init(
-            key: view.key, seq: view.seq, ttl: view.ttlSeconds, value: Array(view.value.bytes(in: frame)),
+            key: view.key, seq: view.seq, ttl: view.ttlSeconds, value: Array(view.value.bytes),
             isTombstone: view.isTombstone)
     }
 }
 
 extension EnvelopeImage.Body {
-    fileprivate init(
-        _ message: MessageView, frame: UnsafeRawBufferPointer, _ lists: Lists
-    ) throws(WireError) {
-        func copy(_ slice: ByteSlice) -> [UInt8] { Array(slice.bytes(in: frame)) }
+    fileprivate init(_ message: MessageView, _ lists: Lists) throws(WireError) {
+        func copy(_ slice: BorrowedBytes) -> [UInt8] { Array(slice.bytes) }
         switch message {
         case .ping: self = .ping
         case .pong: self = .pong
@@ -112,8 +109,8 @@ extension EnvelopeImage.Body {
         case .nodes(let more): self = .nodes(lists.contacts, isMoreToCome: more)
         case .get(let key, let wantsNodes, let recursion):
             self = .get(key: key, wantsNodes: wantsNodes, recursion: recursion)
-        case .found(let record): self = .found(.init(record, frame: frame), nodes: lists.contacts)
-        case .put(let record): self = .put(.init(record, frame: frame))
+        case .found(let record): self = .found(.init(record), nodes: lists.contacts)
+        case .put(let record): self = .put(.init(record))
         case .stored(let ok, let code, let ttl, let seq):
             self = .stored(ok: ok, code: copy(code), ttl: ttl, seq: seq)
         case .putMany: self = .putMany(lists.records)

@@ -122,8 +122,10 @@ struct EnvelopeTests {
     }
 
     private func decoded(_ bytes: [UInt8]) throws(WireError) -> EnvelopeView {
-        var decoder = EnvelopeDecoder()
-        return try bytes.span.bytes.withUnsafeBytes { (raw) throws(WireError) in try decoder.decode(raw) }
+        var lists = MessageLists()
+        return try bytes.span.bytes.withUnsafeBytes { (raw) throws(WireError) in
+            try EnvelopeDecoder.decode(raw, into: &lists)
+        }
     }
 
     /// Why `bytes` are refused, be it in the head or in the message; nil when they are not.

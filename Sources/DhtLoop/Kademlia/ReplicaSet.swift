@@ -1,7 +1,7 @@
-// RO:WHAT  Replication: who came and who went since records were last looked through, and how far the look is.
-// RO:WHY   A record belongs on the REPLICA nodes closest to its key. Who these are changes only when a neighbour
+// RO:WHAT  ReplicaSet: the nodes that should hold a record, and which of them lack it because of nodes that came and went.
+// RO:WHY   A record belongs on the REPLICA nodes closest to its key. Which these are changes only when a neighbour
 //          comes or goes; so it is then that copies are made, of what that node's coming or going concerns.
-// RO:INVARIANTS  the timer is armed exactly while there is something to look through, or a look is under way.
+// RO:INVARIANTS  a node is remembered as come or as gone, never as both; both lists are bounded.
 // RO:TEST  Tests/DhtLoopTests/Kademlia/ReplicationTests.swift
 
 /// Neighbours that came and went.
@@ -31,41 +31,6 @@ struct NeighbourChanges {
         if ids.count >= most { ids.removeFirst() }
         ids.append(id)
     }
-}
-
-/// The state of a node's re-replication.
-struct Replication {
-    /// Why the store is being looked through.
-    enum Reason {
-        case changes(NeighbourChanges)
-        /// This node is about to stop: what it holds goes to those who take its place.
-        case leaving
-    }
-
-    /// A walk through the store.
-    struct Pass {
-        var reason: Reason
-        /// Where to go on, see `RecordStore.visitKeys`; nil once all was seen.
-        var position: UInt64? = 0
-    }
-
-    /// Longest wait between a change and the look for what it concerns: others who come with it are dealt
-    /// with in one.
-    static let patienceUs: UInt64 = 1_000_000
-    /// Records looked at in one turn, and the time between two turns.
-    static let turnRecords = 256
-    static let turnUs: UInt64 = 5_000
-    /// How many of the closest holders make a copy that is missing. One may not have noticed, or be gone.
-    static let senders = 2
-    /// Of the other holders each does so at a chance that makes it one in so many changes: those who seem to be the
-    /// closest holders may be newcomers who never got the record, and then nobody else would see to it.
-    static let sparesEvery = 2
-
-    var changes = NeighbourChanges()
-    var pass: Pass?
-    var timer = TimerID.none
-    /// No change is followed any more: the node is leaving.
-    var isLeaving = false
 }
 
 /// Who should hold a record, as far as this node's table tells.
