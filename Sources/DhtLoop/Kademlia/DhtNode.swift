@@ -92,16 +92,19 @@ public struct DhtNode: ~Copyable {
     ) {
         do throws(WireError) {
             let envelope = try EnvelopeDecoder.decode(payload, into: &lists)
-            let config = core.context.config
-            guard envelope.net == config.net else { return core.context.stats.reject(.wrongNet) }
-            guard envelope.src != config.id else { return core.context.stats.reject(.ownEcho) }
-            guard envelope.dst == config.id || envelope.dst.isZero else {
-                return core.context.stats.reject(.misrouted)
-            }
+            if let reason = refusal(of: envelope) { return core.context.stats.reject(reason) }
             dispatch(envelope, with: lists, link, nowUs)
         } catch {
             core.context.stats.reject(.wire(error))
         }
+    }
+
+    /// Why a message is not for this node; nil when it is.
+    @inline(__always)
+    private func refusal(of envelope: EnvelopeView) -> Rejection? {
+        if envelope.net != core.context.config.net { return .wrongNet }
+        if envelope.src == core.context.config.id { return .ownEcho }
+        return envelope.dst == core.context.config.id || envelope.dst.isZero ? nil : .misrouted
     }
 
     private mutating func dispatch(
