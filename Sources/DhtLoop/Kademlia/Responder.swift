@@ -265,6 +265,7 @@ extension WireError {
         case .notEnvelope: "not an envelope"
         case .version: "envelope version is not 1"
         case .wrongType: "a field has the wrong type"
+        case .repeatedKey: "a field is there twice"
         case .missingField: "a mandatory field is missing"
         case .badKeyLength: "ids and keys are 32 bytes"
         case .textTooLong: "texts are at most 255 bytes"
