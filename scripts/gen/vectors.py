@@ -415,6 +415,18 @@ def refuse_cbor():
         refuse(f"{name} of 2^64-1 in an unknown message", with_msg(pairs(("X", head(major, 2**64 - 1)))), "truncated", "message", broken=True)  # fmt: skip
 
 
+# A body of each message, without what may be missing and then is not there.
+BODIES = {
+    "FindNode": {"target": KEY}, "Get": {"key": KEY}, "Unreachable": {"node": KEY},
+    "Nodes": {"nodes": []}, "Put": {"record": record()},
+    "Found": {"record": record(), "nodes": []}, "Stored": {"ok": True, "code": "", "ttl": 1},
+    "Provide": {"cid": KEY, "node": "n", "ttl": 1}, "FindProviders": {"cid": KEY, "limit": 1},
+    "Providers": {"providers": [], "nodes": []}, "Busy": {"retry_ms": 1},
+    "Error": {"kind": "k", "detail": ""}, "Ping": {}, "Pong": {},
+    "PutMany": {"records": [record()]}, "StoredMany": {"stored": 1, "refused": []},
+}  # fmt: skip
+
+
 def refuse_messages():
     for name, body in {"a text": "Ping", "null": None, "an array": ["Ping", {}], "a number": 1}.items():
         refuse(f"{name} for a message", message(body), "wrong_type", "message")
@@ -425,18 +437,9 @@ def refuse_messages():
     refuse("17 levels in an unknown message", message({"X": cbor2.loads(nest(17))}), "too_deep", "message")
     refuse("17 levels under a body's extra key", message({"Ping": {"x": cbor2.loads(nest(17))}}), "too_deep", "message")
 
-    names = {
-        "FindNode": {"target": KEY}, "Get": {"key": KEY}, "Unreachable": {"node": KEY},
-        "Nodes": {"nodes": []}, "Put": {"record": record()},
-        "Found": {"record": record(), "nodes": []}, "Stored": {"ok": True, "code": "", "ttl": 1},
-        "Provide": {"cid": KEY, "node": "n", "ttl": 1}, "FindProviders": {"cid": KEY, "limit": 1},
-        "Providers": {"providers": [], "nodes": []}, "Busy": {"retry_ms": 1},
-        "Error": {"kind": "k", "detail": ""}, "Ping": {}, "Pong": {},
-        "PutMany": {"records": [record()]}, "StoredMany": {"stored": 1, "refused": []},
-    }  # fmt: skip
     defaults = {("Found", "nodes"), ("Stored", "code"), ("Stored", "ttl"), ("FindProviders", "limit"),
                 ("Providers", "nodes"), ("Error", "detail"), ("StoredMany", "refused")}  # fmt: skip
-    for name, body in names.items():
+    for name, body in BODIES.items():
         refuse(f"{name} with an array for a body", message({name: []}), "wrong_type", "message")
         for field, value in body.items():
             less = {k: v for k, v in body.items() if k != field}
@@ -528,10 +531,55 @@ def refuse_batches(good):
         refuse(f"StoredMany, {what}", message({"StoredMany": {"stored": stored, "refused": listed}}), error, "message")
 
 
+def repeated(fields, key, again=None):
+    """A map of `fields`, and behind them `key` once more, with the same value or the one given."""
+    items = [(name, cbor2.dumps(value)) for name, value in fields.items()]
+    return pairs(*items, (key, cbor2.dumps(fields[key]) if again is None else again))
+
+
+def refuse_repeats():
+    good = envelope({"Ping": {}})
+    for key in good:
+        refuse(f"{key} twice", repeated(good, key), "repeated_key", "head")
+    refuse("v twice, at the beginning", head(5, 8) + cbor2.dumps("v") + b"\1" + cbor2.dumps(good)[1:], "repeated_key", "head")
+    bodies = {
+        **BODIES, "FindNode": {"target": KEY, "recurse": 1}, "Get": {"key": KEY, "nodes": True, "recurse": 1},
+        "Nodes": {"more": True, "nodes": contacts(1)}, "Stored": {"ok": False, "code": "stale", "ttl": 0, "seq": 1},
+    }  # fmt: skip
+    for name, body in bodies.items():
+        for key in body:
+            refuse(f"{name}, {key} twice", with_msg(pairs((name, repeated(body, key)))), "repeated_key", "message")
+    refuse("Get, key twice, the second null", with_msg(pairs(("Get", repeated(BODIES["Get"], "key", b"\xf6")))), "repeated_key", "message")  # fmt: skip
+    refuse("Get, key twice, another key between", with_msg(pairs(("Get", repeated({"key": KEY, "x": 1}, "key")))), "repeated_key", "message")  # fmt: skip
+    refuse("Get, key twice under a head with extra keys", pairs(("x", b"\1"), *[
+        (key, pairs(("Get", repeated(BODIES["Get"], "key"))) if key == "msg" else cbor2.dumps(value)) for key, value in good.items()
+    ]), "repeated_key", "message")  # fmt: skip
+    whole = {**record(), "dead": False}
+    for key in whole:
+        twice = repeated(whole, key)
+        refuse(f"Put, a record's {key} twice", with_msg(pairs(("Put", pairs(("record", twice))))), "repeated_key", "message")
+        found = pairs(("record", twice), ("nodes", head(4, 0)))
+        refuse(f"Found, a record's {key} twice", with_msg(pairs(("Found", found))), "repeated_key", "message")
+        listed = head(4, 2) + cbor2.dumps(record()) + twice
+        refuse(f"PutMany, the second's {key} twice", with_msg(pairs(("PutMany", pairs(("records", listed))))), "repeated_key", "message")  # fmt: skip
+    refusal = {"index": 0, "code": "stale", "seq": 1}
+    for key in refusal:
+        listed = pairs(("stored", head(0, 0)), ("refused", head(4, 1) + repeated(refusal, key)))
+        refuse(f"StoredMany, a refusal's {key} twice", with_msg(pairs(("StoredMany", listed))), "repeated_key", "message")
+
+
+def add_repeats():
+    """Keys that this version does not know are not looked at, and so may repeat."""
+    find = envelope({"FindNode": {"target": KEY}})
+    body = envelope({"FindNode": {"target": KEY, "x": 2}})
+    raw = with_msg(pairs(("FindNode", pairs(("x", head(0, 1)), ("target", cbor2.dumps(KEY)), ("x", head(0, 2))))))
+    add("an extra key twice", find, raw, sent=body)
+
+
 def vectors():
-    for build in (add_heads, add_requests, add_replies, add_other_shapes):
+    for build in (add_heads, add_requests, add_replies, add_other_shapes, add_repeats):
         build()
-    for build in (refuse_heads, refuse_cbor, refuse_messages, refuse_parts):
+    for build in (refuse_heads, refuse_cbor, refuse_messages, refuse_parts, refuse_repeats):
         build()
     return json.dumps({"valid": valid, "invalid": invalid}, indent=1, ensure_ascii=True) + "\n"
 

@@ -97,12 +97,15 @@ struct Responder: ~Copyable {
         return next
     }
 
-    /// Fills the scratch memory with the K closest to `target`; how many of them `asker` should hear of.
+    /// Fills the scratch memory with the K closest to `target`; how many of them `asker` should hear of. For the
+    /// local id there is room left for the node itself.
     private mutating func findNearest(
         _ target: NodeID, asker: NodeID, _ nowUs: UInt64, _ core: borrowing NodeCore
     ) -> Int {
+        let most = Limits.contactsPerMessage - (target == core.context.config.id ? 1 : 0)
         core.peers.table.closest(
-            to: target, core.context.config.k, seenSinceUs: core.peers.toldSinceUs(nowUs), into: &nearest)
+            to: target, min(core.context.config.k, most), seenSinceUs: core.peers.toldSinceUs(nowUs),
+            into: &nearest)
         var count = nearest.count
         for index in 0..<nearest.count where nearest[index].id == asker { count -= 1 }
         return count
@@ -262,6 +265,7 @@ extension WireError {
         case .notEnvelope: "not an envelope"
         case .version: "envelope version is not 1"
         case .wrongType: "a field has the wrong type"
+        case .repeatedKey: "a field is there twice"
         case .missingField: "a mandatory field is missing"
         case .badKeyLength: "ids and keys are 32 bytes"
         case .textTooLong: "texts are at most 255 bytes"

@@ -21,22 +21,28 @@ struct CborToken {
 ///
 /// Only a reader makes them, once it has found that they lie in its payload.
 public struct BorrowedBytes: Equatable {
-    /// The bytes themselves.
-    public let bytes: UnsafeRawBufferPointer
+    private let start: UnsafeRawPointer
+    public let count: Int
 
-    fileprivate init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    /// `count` bytes from `start` must lie in one payload.
+    @inline(__always)
+    fileprivate init(start: UnsafeRawPointer, count: Int) { (self.start, self.count) = (start, count) }
 
     /// Zero bytes, of no payload.
-    public static var empty: Self { BorrowedBytes(UnsafeRawBufferPointer(start: nil, count: 0)) }
+    public static var empty: Self { BorrowedBytes(start: UnsafeRawPointer(bitPattern: 1)!, count: 0) }
 
-    public var count: Int { bytes.count }
+    /// The bytes themselves.
+    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
 
     /// Whether both are the same bytes, wherever they lie.
     public static func == (a: Self, b: Self) -> Bool {
-        guard a.count == b.count, let first = a.bytes.baseAddress, let second = b.bytes.baseAddress else {
-            return a.count == b.count
-        }
-        return sameBytes(first, second, count: a.count)
+        a.count == b.count && sameBytes(a.start, b.start, count: a.count)
+    }
+
+    /// Whether the bytes spell `literal`.
+    @inline(__always)
+    func spells(_ literal: StaticString) -> Bool {
+        count == literal.utf8CodeUnitCount && sameBytes(start, literal.utf8Start, count: count)
     }
 }
 
@@ -58,6 +64,7 @@ struct CborReader {
 
     /// Decodes the next head; the content of a string is part of it.
     mutating func next() throws(WireError) -> CborToken {
+        assert(offset >= 0 && offset <= end)
         var token = CborToken()
         let result = withUnsafeMutablePointer(to: &token) { context in
             cbor_stream_decode(
@@ -68,6 +75,7 @@ struct CborReader {
         case CBOR_DECODER_NEDATA: throw .truncated
         default: throw .malformed
         }
+        assert(result.read > 0 && offset <= end, "what was read lies in the payload")
         guard token.kind != .indefinite else { throw .indefinite }
         return token
     }
@@ -95,10 +103,8 @@ struct CborReader {
 
     mutating func nodeID() throws(WireError) -> NodeID {
         let slice = try string(.bytes)
-        guard slice.count == NodeID.byteCount, let start = slice.bytes.baseAddress else {
-            throw .badKeyLength
-        }
-        return NodeID(loading: start)
+        guard slice.count == NodeID.byteCount else { throw .badKeyLength }
+        return NodeID(loading: base + (offset - NodeID.byteCount))
     }
 
     /// The number of pairs of a map. A count that cannot fit the bytes left is an error before any of it is read.
@@ -156,22 +162,16 @@ struct CborReader {
         return true
     }
 
-    /// Whether `slice` spells `literal`.
-    func spells(_ slice: BorrowedBytes, _ literal: StaticString) -> Bool {
-        guard slice.count == literal.utf8CodeUnitCount, let start = slice.bytes.baseAddress else {
-            return false
-        }
-        return sameBytes(start, literal.utf8Start, count: slice.count)
-    }
-
+    @inline(__always)
     private mutating func string(_ kind: CborToken.Kind) throws(WireError) -> BorrowedBytes {
         let start = offset
         let token = try next()
         guard token.kind == kind else { throw .wrongType }
         // libcbor has passed the content already; that what is lent lies in the payload is not left to its word.
-        guard token.value < UInt64(offset - start) else { throw .truncated }
-        let count = Int(token.value)
-        return BorrowedBytes(UnsafeRawBufferPointer(start: base + (offset - count), count: count))
+        let passed = UInt64(truncatingIfNeeded: offset &- start)
+        guard token.value < passed else { throw .truncated }
+        let count = Int(truncatingIfNeeded: token.value)
+        return BorrowedBytes(start: base + (offset &- count), count: count)
     }
 
     private mutating func collection(

@@ -9,26 +9,26 @@ extension ByteBuffer {
     private static var headBytes: Int { 9 }
 
     mutating func appendUInt(_ value: UInt64) {
-        commit(cbor_encode_uint(value, room(Self.headBytes), Self.headBytes))
+        commitHead(cbor_encode_uint(value, room(Self.headBytes), Self.headBytes))
     }
 
-    mutating func appendBool(_ value: Bool) { commit(cbor_encode_bool(value, room(1), 1)) }
+    mutating func appendBool(_ value: Bool) { commitHead(cbor_encode_bool(value, room(1), 1)) }
 
     mutating func appendMapHead(_ pairs: Int) {
-        commit(cbor_encode_map_start(pairs, room(Self.headBytes), Self.headBytes))
+        commitHead(cbor_encode_map_start(pairs, room(Self.headBytes), Self.headBytes))
     }
 
     mutating func appendArrayHead(_ items: Int) {
-        commit(cbor_encode_array_start(items, room(Self.headBytes), Self.headBytes))
+        commitHead(cbor_encode_array_start(items, room(Self.headBytes), Self.headBytes))
     }
 
     mutating func appendBytes(_ bytes: UnsafeRawBufferPointer) {
-        commit(cbor_encode_bytestring_start(bytes.count, room(Self.headBytes), Self.headBytes))
+        commitHead(cbor_encode_bytestring_start(bytes.count, room(Self.headBytes), Self.headBytes))
         append(bytes)
     }
 
     mutating func appendText(_ text: UnsafeRawBufferPointer) {
-        commit(cbor_encode_string_start(text.count, room(Self.headBytes), Self.headBytes))
+        commitHead(cbor_encode_string_start(text.count, room(Self.headBytes), Self.headBytes))
         append(text)
     }
 
@@ -43,6 +43,12 @@ extension ByteBuffer {
             NodeID.byteCount, start.assumingMemoryBound(to: UInt8.self), Self.headBytes)
         id.store(to: start + head)
         commit(head + NodeID.byteCount)
+    }
+
+    /// Counts a head in that libcbor wrote; it writes none where there is no room.
+    private mutating func commitHead(_ bytes: Int) {
+        assert(bytes > 0 && bytes <= Self.headBytes)
+        commit(bytes)
     }
 
     private mutating func room(_ bytes: Int) -> UnsafeMutablePointer<UInt8> {

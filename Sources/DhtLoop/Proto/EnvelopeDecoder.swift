@@ -5,7 +5,7 @@
 // RO:SECURITY  reads a peer's bytes: typed errors only.
 // RO:TEST  Tests/DhtLoopTests/Proto/EnvelopeTests.swift, Tests/DhtLoopTests/Proto/vectors.json, Fuzz/
 
-/// Decodes envelopes.
+/// Decodes envelopes, by the descriptions in `MessageDescription` and `EnvelopeField`.
 public enum EnvelopeDecoder {
     /// Decodes one payload. What its message has in lists replaces what is in `lists`.
     ///
@@ -15,33 +15,34 @@ public enum EnvelopeDecoder {
         _ payload: UnsafeRawBufferPointer, into lists: inout MessageLists
     ) throws(WireError) -> EnvelopeView {
         lists.clear()
-        if let view = try decodeConstantHead(payload, &lists) { return view }
-        return try decodeAnyOrder(payload, &lists)
-    }
-
-    /// The shape we send: nil when the bytes have another.
-    private static func decodeConstantHead(
-        _ payload: UnsafeRawBufferPointer, _ lists: inout MessageLists
-    ) throws(WireError) -> EnvelopeView? {
-        guard EnvelopeHead.hasConstantShape(payload), let base = payload.baseAddress else { return nil }
-        var reader = CborReader(payload, offset: EnvelopeHead.atKeyOffset)
-        guard reader.take("\u{62}at") else { return nil }
-        var view = EnvelopeView(
-            dst: NodeID(loading: base + EnvelopeHead.dstOffset),
-            src: NodeID(loading: base + EnvelopeHead.srcOffset),
-            at: try reader.text(), net: 0, rpc: 0, message: .ping)
-        guard reader.take("\u{63}net") else { return nil }
-        view.net = try reader.uint()
-        guard reader.take("\u{62}id") else { return nil }
-        view.rpc = try reader.uint()
-        guard reader.take("\u{63}msg") else { return nil }
-        view.message = decodeLastMessage(&reader, &lists)
+        var view = EnvelopeView(dst: .zero, src: .zero, at: .empty, net: 0, rpc: 0, message: .ping)
+        if try readConstantHead(payload, into: &view, &lists) { return view }
+        try readAnyOrder(payload, into: &view, &lists)
         return view
     }
 
-    private static func decodeLastMessage(_ reader: inout CborReader, _ lists: inout MessageLists)
-        -> MessageView
-    {
+    /// Reads the shape we send; false when the bytes have another.
+    private static func readConstantHead(
+        _ payload: UnsafeRawBufferPointer, into view: inout EnvelopeView, _ lists: inout MessageLists
+    ) throws(WireError) -> Bool {
+        guard EnvelopeHead.hasConstantShape(payload), let base = payload.baseAddress else { return false }
+        var reader = CborReader(payload, offset: EnvelopeHead.atKeyOffset)
+        guard reader.take("\u{62}at") else { return false }
+        view.dst = NodeID(loading: base + EnvelopeHead.dstOffset)
+        view.src = NodeID(loading: base + EnvelopeHead.srcOffset)
+        view.at = try reader.text()
+        guard reader.take("\u{63}net") else { return false }
+        view.net = try reader.uint()
+        guard reader.take("\u{62}id") else { return false }
+        view.rpc = try reader.uint()
+        guard reader.take("\u{63}msg") else { return false }
+        view.message = decodeLastMessage(&reader, &lists)
+        return true
+    }
+
+    private static func decodeLastMessage(
+        _ reader: inout CborReader, _ lists: inout MessageLists
+    ) -> MessageView {
         if let usual = UsualRequest.match(reader.rest) { return usual }
         do throws(WireError) {
             let message = try decodeMessage(&reader, &lists)
@@ -51,9 +52,9 @@ public enum EnvelopeDecoder {
         }
     }
 
-    private static func decodeAnyOrder(
-        _ payload: UnsafeRawBufferPointer, _ lists: inout MessageLists
-    ) throws(WireError) -> EnvelopeView {
+    private static func readAnyOrder(
+        _ payload: UnsafeRawBufferPointer, into view: inout EnvelopeView, _ lists: inout MessageLists
+    ) throws(WireError) {
         var reader = CborReader(payload)
         let pairs: Int
         do throws(WireError) {
@@ -61,49 +62,33 @@ public enum EnvelopeDecoder {
         } catch {
             throw error == .wrongType ? .notEnvelope : error
         }
-        var view = EnvelopeView(dst: .zero, src: .zero, at: .empty, net: 0, rpc: 0, message: .pong)
-        var seen = EnvelopeFields()
-        for _ in 0..<pairs { try decodeField(&reader, &lists, into: &view, &seen) }
-        guard seen.contains(.all) else { throw seen.isEmpty ? .notEnvelope : .missingField }
+        let map = EnvelopeField.all
+        let seen = try map.read(pairs, &reader) { (field, reader) throws(WireError) in
+            try read(field, &reader, into: &view, &lists)
+        }
+        guard map.isComplete(seen) else { throw seen == 0 ? .notEnvelope : .missingField }
         guard reader.isAtEnd else { throw .trailingBytes }
-        return view
     }
 
-    private static func decodeField(
-        _ reader: inout CborReader, _ lists: inout MessageLists, into view: inout EnvelopeView,
-        _ seen: inout EnvelopeFields
+    private static func read(
+        _ field: EnvelopeField, _ reader: inout CborReader, into view: inout EnvelopeView,
+        _ lists: inout MessageLists
     ) throws(WireError) {
-        let key = try reader.text()
-        if reader.spells(key, "v") {
-            guard try reader.uint() == 1 else { throw .version }
-            seen.insert(.version)
-        } else if reader.spells(key, "dst") {
-            view.dst = try reader.nodeID()
-            seen.insert(.dst)
-        } else if reader.spells(key, "src") {
-            view.src = try reader.nodeID()
-            seen.insert(.src)
-        } else if reader.spells(key, "at") {
-            view.at = try reader.text()
-            seen.insert(.at)
-        } else if reader.spells(key, "net") {
-            view.net = try reader.uint()
-            seen.insert(.net)
-        } else if reader.spells(key, "id") {
-            view.rpc = try reader.uint()
-            seen.insert(.rpc)
-        } else if reader.spells(key, "msg") {
-            view.message = try decodeMessageOrSkip(&reader, &lists)
-            seen.insert(.message)
-        } else {
-            try reader.skip()
+        switch field {
+        case .version: guard try reader.uint() == 1 else { throw .version }
+        case .dst: view.dst = try reader.nodeID()
+        case .src: view.src = try reader.nodeID()
+        case .at: view.at = try reader.text()
+        case .net: view.net = try reader.uint()
+        case .rpc: view.rpc = try reader.uint()
+        case .message: view.message = try decodeMessageOrSkip(&reader, &lists)
         }
     }
 
     /// A message that more keys may follow: where it is bad but whole, the reader goes on behind it.
-    private static func decodeMessageOrSkip(_ reader: inout CborReader, _ lists: inout MessageLists)
-        throws(WireError) -> MessageView
-    {
+    private static func decodeMessageOrSkip(
+        _ reader: inout CborReader, _ lists: inout MessageLists
+    ) throws(WireError) -> MessageView {
         let start = reader
         do throws(WireError) {
             return try decodeMessage(&reader, &lists)
@@ -115,187 +100,71 @@ public enum EnvelopeDecoder {
     }
 }
 
-/// Which keys of the envelope have been read.
-private struct EnvelopeFields: OptionSet {
-    let rawValue: UInt8
-    static let version = Self(rawValue: 1)
-    static let dst = Self(rawValue: 2)
-    static let src = Self(rawValue: 4)
-    static let at = Self(rawValue: 8)
-    static let net = Self(rawValue: 16)
-    static let rpc = Self(rawValue: 32)
-    static let message = Self(rawValue: 64)
-    static let all = Self(rawValue: 127)
-}
-
 // MARK: - Messages
 
 extension EnvelopeDecoder {
     /// `{name: body}`.
-    private static func decodeMessage(_ reader: inout CborReader, _ lists: inout MessageLists)
-        throws(WireError) -> MessageView
-    {
+    private static func decodeMessage(
+        _ reader: inout CborReader, _ lists: inout MessageLists
+    ) throws(WireError) -> MessageView {
         guard try reader.mapHead() == 1 else { throw .malformed }
         let name = try reader.text()
-        if reader.spells(name, "FindNode") { return try decodeFindNode(&reader) }
-        if reader.spells(name, "Get") { return try decodeGet(&reader) }
-        if reader.spells(name, "Nodes") { return try decodeNodes(&reader, &lists) }
-        if reader.spells(name, "Found") { return try decodeFound(&reader, &lists) }
-        if reader.spells(name, "Put") { return try decodePut(&reader) }
-        if reader.spells(name, "Stored") { return try decodeStored(&reader) }
-        if reader.spells(name, "Ping") { return try decodeEmpty(&reader, .ping) }
-        if reader.spells(name, "Pong") { return try decodeEmpty(&reader, .pong) }
-        return try decodeRareMessage(&reader, &lists, name)
-    }
-
-    private static func decodeRareMessage(
-        _ reader: inout CborReader, _ lists: inout MessageLists, _ name: BorrowedBytes
-    ) throws(WireError) -> MessageView {
-        if reader.spells(name, "PutMany") { return try decodePutMany(&reader, &lists) }
-        if reader.spells(name, "StoredMany") { return try decodeStoredMany(&reader, &lists) }
-        if reader.spells(name, "Unreachable") { return .unreachable(node: try onlyKey(&reader, "node")) }
-        if reader.spells(name, "Provide") { return try decodeProvide(&reader) }
-        if reader.spells(name, "FindProviders") { return try decodeFindProviders(&reader) }
-        if reader.spells(name, "Providers") { return try decodeProviders(&reader, &lists) }
-        if reader.spells(name, "Busy") { return try decodeBusy(&reader) }
-        if reader.spells(name, "Error") { return try decodeError(&reader) }
-        try reader.skip()
-        return .unsupported(name: name)
-    }
-
-    private static func decodeEmpty(
-        _ reader: inout CborReader, _ message: MessageView
-    ) throws(WireError) -> MessageView {
-        for _ in 0..<(try reader.mapHead()) {
-            _ = try reader.text()
+        guard let description = MessageDescription.find(name) else {
             try reader.skip()
+            return .unsupported(name: name)
         }
-        return message
+        var values = BodyValues()
+        try read(description.body, pairs: try reader.mapHead(), &reader, into: &values, &lists)
+        return description.view(values)
     }
 
-    /// A body whose one known key is a 32-byte id.
-    private static func onlyKey(_ reader: inout CborReader, _ wanted: StaticString) throws(WireError)
-        -> NodeID
-    {
-        var id: NodeID?
-        for _ in 0..<(try reader.mapHead()) {
-            if reader.spells(try reader.text(), wanted) {
-                id = try reader.nodeID()
-            } else {
-                try reader.skip()
-            }
+    /// Reads the `pairs` pairs of a body, or of a map in one.
+    private static func read(
+        _ map: WireMap<BodyField>, pairs: Int, _ reader: inout CborReader, into values: inout BodyValues,
+        _ lists: inout MessageLists
+    ) throws(WireError) {
+        let seen = try map.read(pairs, &reader) { (field, reader) throws(WireError) in
+            try read(field, &reader, into: &values, &lists)
         }
-        guard let id else { throw .missingField }
-        return id
+        guard map.isComplete(seen) else { throw .missingField }
     }
 
-    private static func decodeFindNode(_ reader: inout CborReader) throws(WireError) -> MessageView {
-        var target: NodeID?
-        var recursion: UInt8 = 0
-        for _ in 0..<(try reader.mapHead()) {
-            let name = try reader.text()
-            if reader.spells(name, "target") {
-                target = try reader.nodeID()
-            } else if reader.spells(name, "recurse") {
-                recursion = try decodeRecursion(&reader)
-            } else {
-                try reader.skip()
-            }
-        }
-        guard let target else { throw .missingField }
-        return .findNode(target: target, recursion: recursion)
-    }
-
-    /// More steps than may be asked for are as many as may be.
-    private static func decodeRecursion(_ reader: inout CborReader) throws(WireError) -> UInt8 {
-        UInt8(min(try reader.uint(), UInt64(Limits.recursion)))
-    }
-
-    private static func decodeGet(_ reader: inout CborReader) throws(WireError) -> MessageView {
-        var key: Key?
-        var recursion: UInt8 = 0
-        var wantsNodes = false
-        for _ in 0..<(try reader.mapHead()) {
-            let name = try reader.text()
-            if reader.spells(name, "key") {
-                key = try reader.nodeID()
-            } else if reader.spells(name, "nodes") {
-                wantsNodes = try reader.bool()
-            } else if reader.spells(name, "recurse") {
-                recursion = try decodeRecursion(&reader)
-            } else {
-                try reader.skip()
-            }
-        }
-        guard let key else { throw .missingField }
-        return .get(key: key, wantsNodes: wantsNodes, recursion: recursion)
-    }
-
-    private static func decodeNodes(_ reader: inout CborReader, _ lists: inout MessageLists) throws(WireError)
-        -> MessageView
-    {
-        var isMoreToCome = false
-        var seen = false
-        for _ in 0..<(try reader.mapHead()) {
-            let name = try reader.text()
-            if reader.spells(name, "nodes") {
-                try decodeContacts(&reader, &lists)
-                seen = true
-            } else if reader.spells(name, "more") {
-                isMoreToCome = try reader.bool()
-            } else {
-                try reader.skip()
-            }
-        }
-        guard seen else { throw .missingField }
-        return .nodes(isMoreToCome: isMoreToCome)
-    }
-
-    private static func decodeContacts(_ reader: inout CborReader, _ lists: inout MessageLists)
-        throws(WireError)
-    {
-        let count = try reader.arrayHead()
-        guard count <= Limits.contactsPerMessage else { throw .tooMany }
-        lists.contacts.removeAll(keepingCapacity: true)
-        for _ in 0..<count {
-            if let contact = try reader.usualContact() {
-                lists.contacts.append(contact)
-                continue
-            }
-            guard try reader.arrayHead() == 2 else { throw .malformed }
-            lists.contacts.append(ContactView(id: try reader.nodeID(), at: try reader.text()))
+    private static func read(
+        _ field: BodyField, _ reader: inout CborReader, into values: inout BodyValues,
+        _ lists: inout MessageLists
+    ) throws(WireError) {
+        switch field {
+        case .id: values.id = try reader.nodeID()
+        case .text: values.text = try reader.text()
+        case .detail: values.detail = try reader.text()
+        case .bytes: values.bytes = try reader.bytes()
+        case .flag: values.flag = try reader.bool()
+        case .number: values.number = try reader.uint()
+        case .seq: values.seq = try reader.uint()
+        case .ttl: values.ttlSeconds = try reader.uint()
+        case .limit: values.limit = try reader.uint()
+        case .recursion: values.recursion = UInt8(min(try reader.uint(), UInt64(Limits.recursion)))
+        case .count:
+            values.number = try reader.uint()
+            guard values.number <= UInt64(Limits.recordsPerMessage) else { throw .tooMany }
+        case .record: values.record = try decodeRecord(&reader, &lists)
+        case .contacts: try readContacts(&reader, &lists)
+        case .providers: try readProviders(&reader, &lists)
+        case .records: try readRecords(&reader, &lists)
+        case .refusals: try readRefusals(&reader, &lists)
         }
     }
 
-    private static func decodeFound(_ reader: inout CborReader, _ lists: inout MessageLists) throws(WireError)
-        -> MessageView
-    {
-        var record: RecordView?
-        for _ in 0..<(try reader.mapHead()) {
-            let key = try reader.text()
-            if reader.spells(key, "record") {
-                record = try decodeRecord(&reader)
-            } else if reader.spells(key, "nodes") {
-                try decodeContacts(&reader, &lists)
-            } else {
-                try reader.skip()
-            }
-        }
-        guard let record else { throw .missingField }
-        return .found(record)
-    }
-
-    private static func decodePut(_ reader: inout CborReader) throws(WireError) -> MessageView {
-        var record: RecordView?
-        for _ in 0..<(try reader.mapHead()) {
-            if reader.spells(try reader.text(), "record") {
-                record = try decodeRecord(&reader)
-            } else {
-                try reader.skip()
-            }
-        }
-        guard let record else { throw .missingField }
-        return .put(record)
+    private static func decodeRecord(
+        _ reader: inout CborReader, _ lists: inout MessageLists
+    ) throws(WireError) -> RecordView {
+        let pairs = try reader.mapHead()
+        if pairs == 4, let usual = try usualRecord(&reader) { return usual }
+        var values = BodyValues()
+        try read(MessageDescription.record, pairs: pairs, &reader, into: &values, &lists)
+        return RecordView(
+            key: values.id, seq: values.seq, ttlSeconds: values.ttlSeconds,
+            value: values.flag ? .empty : values.bytes, isTombstone: values.flag)
     }
 
     /// A record's four keys in the order every node of ours writes them, compared; nil for any other shape.
@@ -313,238 +182,74 @@ extension EnvelopeDecoder {
         reader = ahead
         return RecordView(key: key, seq: seq, ttlSeconds: ttl, value: value)
     }
+}
 
-    private static func decodeRecord(_ reader: inout CborReader) throws(WireError) -> RecordView {
-        var key: Key?
-        var seq: UInt64?
-        var ttl: UInt64?
-        var value: BorrowedBytes?
-        var isTombstone = false
-        let pairs = try reader.mapHead()
-        if pairs == 4, let usual = try usualRecord(&reader) { return usual }
-        for _ in 0..<pairs {
-            let name = try reader.text()
-            if reader.spells(name, "key") {
-                key = try reader.nodeID()
-            } else if reader.spells(name, "seq") {
-                seq = try reader.uint()
-            } else if reader.spells(name, "ttl") {
-                ttl = try reader.uint()
-            } else if reader.spells(name, "value") {
-                value = try reader.bytes()
-            } else if reader.spells(name, "dead") {
-                isTombstone = try reader.bool()
-            } else {
-                try reader.skip()
-            }
-        }
-        guard let key, let seq, let ttl, let value else { throw .missingField }
-        return RecordView(
-            key: key, seq: seq, ttlSeconds: ttl, value: isTombstone ? .empty : value, isTombstone: isTombstone
-        )
-    }
+// MARK: - Lists
 
-    private static func decodeStored(_ reader: inout CborReader) throws(WireError) -> MessageView {
-        var ok: Bool?
-        var code = BorrowedBytes.empty
-        var ttl: UInt64 = 0
-        var seq: UInt64 = 0
-        for _ in 0..<(try reader.mapHead()) {
-            let name = try reader.text()
-            if reader.spells(name, "ok") {
-                ok = try reader.bool()
-            } else if reader.spells(name, "code") {
-                code = try reader.text()
-            } else if reader.spells(name, "ttl") {
-                ttl = try reader.uint()
-            } else if reader.spells(name, "seq") {
-                seq = try reader.uint()
-            } else {
-                try reader.skip()
-            }
-        }
-        guard let ok else { throw .missingField }
-        return .stored(ok: ok, code: code, ttlSeconds: ttl, seq: seq)
-    }
-
-    private static func decodePutMany(_ reader: inout CborReader, _ lists: inout MessageLists)
-        throws(WireError) -> MessageView
-    {
-        var seen = false
-        for _ in 0..<(try reader.mapHead()) {
-            if reader.spells(try reader.text(), "records") {
-                try decodeRecordList(&reader, &lists)
-                seen = true
-            } else {
-                try reader.skip()
-            }
-        }
-        guard seen else { throw .missingField }
-        return .putMany
-    }
-
-    private static func decodeRecordList(_ reader: inout CborReader, _ lists: inout MessageLists)
-        throws(WireError)
-    {
-        let count = try reader.arrayHead()
-        guard count > 0 else { throw .malformed }
-        guard count <= Limits.recordsPerMessage else { throw .tooMany }
-        lists.records.removeAll(keepingCapacity: true)
-        for _ in 0..<count { lists.records.append(try decodeRecord(&reader)) }
-    }
-
-    private static func decodeStoredMany(_ reader: inout CborReader, _ lists: inout MessageLists)
-        throws(WireError) -> MessageView
-    {
-        var stored: UInt64?
-        for _ in 0..<(try reader.mapHead()) {
-            let name = try reader.text()
-            if reader.spells(name, "stored") {
-                stored = try reader.uint()
-            } else if reader.spells(name, "refused") {
-                try decodeRefusalList(&reader, &lists)
-            } else {
-                try reader.skip()
-            }
-        }
-        guard let stored else { throw .missingField }
-        guard stored <= UInt64(Limits.recordsPerMessage) else { throw .tooMany }
-        return .storedMany(count: stored)
-    }
-
-    private static func decodeRefusalList(_ reader: inout CborReader, _ lists: inout MessageLists)
-        throws(WireError)
-    {
-        let count = try reader.arrayHead()
-        guard count <= Limits.recordsPerMessage else { throw .tooMany }
-        lists.refusals.removeAll(keepingCapacity: true)
-        var next: UInt64 = 0
-        for _ in 0..<count {
-            let refusal = try decodeRefusal(&reader, atLeast: next)
-            lists.refusals.append(refusal)
-            next = UInt64(refusal.index) + 1
-        }
-    }
-
-    /// One refusal, whose index must be `first` or higher, so that the list names no record twice.
-    private static func decodeRefusal(
-        _ reader: inout CborReader, atLeast first: UInt64
-    ) throws(WireError) -> RefusalView {
-        var index: UInt64?
-        var code: BorrowedBytes?
-        var seq: UInt64 = 0
-        for _ in 0..<(try reader.mapHead()) {
-            let name = try reader.text()
-            if reader.spells(name, "index") {
-                index = try reader.uint()
-            } else if reader.spells(name, "code") {
-                code = try reader.text()
-            } else if reader.spells(name, "seq") {
-                seq = try reader.uint()
-            } else {
-                try reader.skip()
-            }
-        }
-        guard let index, let code else { throw .missingField }
-        guard index >= first, index < UInt64(Limits.recordsPerMessage) else { throw .malformed }
-        return RefusalView(index: Int(index), code: code, seq: seq)
-    }
-
-    private static func decodeProvide(_ reader: inout CborReader) throws(WireError) -> MessageView {
-        var cid: Key?
-        var node: BorrowedBytes?
-        var ttl: UInt64?
-        for _ in 0..<(try reader.mapHead()) {
-            let name = try reader.text()
-            if reader.spells(name, "cid") {
-                cid = try reader.nodeID()
-            } else if reader.spells(name, "node") {
-                node = try reader.text()
-            } else if reader.spells(name, "ttl") {
-                ttl = try reader.uint()
-            } else {
-                try reader.skip()
-            }
-        }
-        guard let cid, let node, let ttl else { throw .missingField }
-        return .provide(cid: cid, node: node, ttlSeconds: ttl)
-    }
-
-    private static func decodeFindProviders(_ reader: inout CborReader) throws(WireError) -> MessageView {
-        var cid: Key?
-        var limit = UInt64(Limits.contactsPerMessage)
-        for _ in 0..<(try reader.mapHead()) {
-            let name = try reader.text()
-            if reader.spells(name, "cid") {
-                cid = try reader.nodeID()
-            } else if reader.spells(name, "limit") {
-                limit = try reader.uint()
-            } else {
-                try reader.skip()
-            }
-        }
-        guard let cid else { throw .missingField }
-        return .findProviders(cid: cid, limit: limit)
-    }
-
-    private static func decodeProviders(_ reader: inout CborReader, _ lists: inout MessageLists)
-        throws(WireError) -> MessageView
-    {
-        var seen = false
-        for _ in 0..<(try reader.mapHead()) {
-            let name = try reader.text()
-            if reader.spells(name, "providers") {
-                try decodeProviderList(&reader, &lists)
-                seen = true
-            } else if reader.spells(name, "nodes") {
-                try decodeContacts(&reader, &lists)
-            } else {
-                try reader.skip()
-            }
-        }
-        guard seen else { throw .missingField }
-        return .providers
-    }
-
-    private static func decodeProviderList(_ reader: inout CborReader, _ lists: inout MessageLists)
-        throws(WireError)
-    {
+extension EnvelopeDecoder {
+    private static func readContacts(
+        _ reader: inout CborReader, _ lists: inout MessageLists
+    ) throws(WireError) {
+        assert(lists.contacts.isEmpty, "a key that leads to a list is read once")
         let count = try reader.arrayHead()
         guard count <= Limits.contactsPerMessage else { throw .tooMany }
-        lists.providers.removeAll(keepingCapacity: true)
+        for _ in 0..<count {
+            if let contact = try reader.usualContact() {
+                lists.contacts.append(contact)
+                continue
+            }
+            guard try reader.arrayHead() == 2 else { throw .malformed }
+            lists.contacts.append(ContactView(id: try reader.nodeID(), at: try reader.text()))
+        }
+        assert(lists.contacts.count == count)
+    }
+
+    private static func readProviders(
+        _ reader: inout CborReader, _ lists: inout MessageLists
+    ) throws(WireError) {
+        assert(lists.providers.isEmpty, "a key that leads to a list is read once")
+        let count = try reader.arrayHead()
+        guard count <= Limits.contactsPerMessage else { throw .tooMany }
         for _ in 0..<count {
             guard try reader.arrayHead() == 2 else { throw .malformed }
             lists.providers.append(ProviderView(node: try reader.text(), ttlSeconds: try reader.uint()))
         }
+        assert(lists.providers.count == count)
     }
 
-    private static func decodeBusy(_ reader: inout CborReader) throws(WireError) -> MessageView {
-        var retryMs: UInt64?
-        for _ in 0..<(try reader.mapHead()) {
-            if reader.spells(try reader.text(), "retry_ms") {
-                retryMs = try reader.uint()
-            } else {
-                try reader.skip()
-            }
+    private static func readRecords(
+        _ reader: inout CborReader, _ lists: inout MessageLists
+    ) throws(WireError) {
+        assert(lists.records.isEmpty, "a key that leads to a list is read once")
+        let count = try reader.arrayHead()
+        guard count > 0 else { throw .malformed }
+        guard count <= Limits.recordsPerMessage else { throw .tooMany }
+        for _ in 0..<count {
+            let record = try decodeRecord(&reader, &lists)
+            lists.records.append(record)
         }
-        guard let retryMs else { throw .missingField }
-        return .busy(retryMs: retryMs)
+        assert(lists.records.count == count)
     }
 
-    private static func decodeError(_ reader: inout CborReader) throws(WireError) -> MessageView {
-        var kind: BorrowedBytes?
-        var detail = BorrowedBytes.empty
-        for _ in 0..<(try reader.mapHead()) {
-            let name = try reader.text()
-            if reader.spells(name, "kind") {
-                kind = try reader.text()
-            } else if reader.spells(name, "detail") {
-                detail = try reader.text()
-            } else {
-                try reader.skip()
+    /// Indexes must ascend, so that the list names no record twice.
+    private static func readRefusals(
+        _ reader: inout CborReader, _ lists: inout MessageLists
+    ) throws(WireError) {
+        assert(lists.refusals.isEmpty, "a key that leads to a list is read once")
+        let count = try reader.arrayHead()
+        guard count <= Limits.recordsPerMessage else { throw .tooMany }
+        var next: UInt64 = 0
+        for _ in 0..<count {
+            var values = BodyValues()
+            try read(
+                MessageDescription.refusal, pairs: try reader.mapHead(), &reader, into: &values, &lists)
+            guard values.number >= next, values.number < UInt64(Limits.recordsPerMessage) else {
+                throw .malformed
             }
+            next = values.number + 1
+            lists.refusals.append(
+                RefusalView(index: Int(values.number), code: values.text, seq: values.seq))
         }
-        guard let kind else { throw .missingField }
-        return .error(kind: kind, detail: detail)
+        assert(lists.refusals.count == count)
     }
 }

@@ -21,6 +21,7 @@ public struct EnvelopeEncoder: ~Copyable {
         head.appendText("net")
         head.appendUInt(net)
         head.appendText("id")
+        assert(at.count <= Limits.textBytes && EnvelopeHead.hasConstantShape(head.bytes))
     }
 
     /// Appends the envelope up to and with the key "msg"; one message must follow.
@@ -75,6 +76,7 @@ extension ByteBuffer {
     /// another answer to the same request follows.
     @inline(__always)
     public mutating func beginNodes(count: Int, isMoreToCome: Bool = false) {
+        assert(count >= 0 && count <= Limits.contactsPerMessage)
         beginMessage("Nodes", fields: isMoreToCome ? 2 : 1)
         if isMoreToCome {
             appendText("more")
@@ -88,6 +90,7 @@ extension ByteBuffer {
     /// as whole words, which that table's padding allows.
     @inline(__always)
     public mutating func appendContact(_ id: NodeID, at: UnsafeRawBufferPointer) {
+        assert(!at.isEmpty && at[0] >> 5 == 3, "an endpoint as a CBOR text")
         let start = reserve(
             ContactHead.byteCount + NodeID.byteCount + max(at.count, EndpointTable.paddedBytes))
         start.storeBytes(of: ContactHead.word.littleEndian, as: UInt32.self)
@@ -113,6 +116,7 @@ extension ByteBuffer {
         key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, isTombstone: Bool = false,
         contacts: Int
     ) {
+        assert(contacts >= 0 && contacts <= Limits.contactsPerMessage)
         beginMessage("Found", fields: 2)
         appendText("record")
         appendRecord(key: key, seq: seq, ttlSeconds: ttlSeconds, value: value, isTombstone: isTombstone)
@@ -160,6 +164,7 @@ extension ByteBuffer {
     /// `PutMany` up to its list: `count` records (1...`Limits.recordsPerMessage`) must follow, each by
     /// `appendRecord`; `RecordBatch` tells how many fit one frame.
     public mutating func beginPutMany(count: Int) {
+        assert(count > 0 && count <= Limits.recordsPerMessage)
         beginMessage("PutMany", fields: 1)
         appendText("records")
         appendArrayHead(count)
@@ -167,6 +172,7 @@ extension ByteBuffer {
 
     /// `StoredMany` up to its list: `refused` refusals must follow, each by `appendRefusal`.
     public mutating func beginStoredMany(stored: Int, refused: Int) {
+        assert(stored >= 0 && max(stored, refused) <= Limits.recordsPerMessage && refused >= 0)
         beginMessage("StoredMany", fields: 2)
         appendText("stored")
         appendUInt(UInt64(stored))
@@ -177,6 +183,7 @@ extension ByteBuffer {
     /// One refusal: the record's place in the request, in ascending order, and why; with the code "stale", `seq`
     /// is the version that is there.
     public mutating func appendRefusal(index: Int, code: StaticString, seq: UInt64?) {
+        assert(index >= 0 && index < Limits.recordsPerMessage)
         appendMapHead(seq == nil ? 2 : 3)
         appendText("index")
         appendUInt(UInt64(index))
@@ -207,6 +214,7 @@ extension ByteBuffer {
 
     /// `Providers` up to its list: `count` providers must follow, then `beginProviderNodes`.
     public mutating func beginProviders(count: Int) {
+        assert(count >= 0 && count <= Limits.contactsPerMessage)
         beginMessage("Providers", fields: 2)
         appendText("providers")
         appendArrayHead(count)
@@ -221,6 +229,7 @@ extension ByteBuffer {
 
     /// The second list of `Providers`: `count` contacts must follow.
     public mutating func beginProviderNodes(count: Int) {
+        assert(count >= 0 && count <= Limits.contactsPerMessage)
         appendText("nodes")
         appendArrayHead(count)
     }
@@ -243,6 +252,7 @@ extension ByteBuffer {
     public mutating func appendRecord(
         key: Key, seq: UInt64, ttlSeconds: UInt64, value: UnsafeRawBufferPointer, isTombstone: Bool = false
     ) {
+        let start = self.count
         appendMapHead(isTombstone ? 5 : 4)
         appendText("key")
         appendID(key)
@@ -252,9 +262,14 @@ extension ByteBuffer {
         appendUInt(ttlSeconds)
         appendText("value")
         appendBytes(value)
-        guard isTombstone else { return }
-        appendText("dead")
-        appendBool(true)
+        if isTombstone {
+            appendText("dead")
+            appendBool(true)
+        }
+        assert(
+            self.count - start
+                == RecordBatch.bytes(
+                    seq: seq, ttlSeconds: ttlSeconds, valueBytes: value.count, isTombstone: isTombstone))
     }
 
     private mutating func beginMessage(_ name: StaticString, fields: Int) {

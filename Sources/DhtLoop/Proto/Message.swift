@@ -84,9 +84,11 @@ public struct MessageLists: ~Copyable {
 
     /// Forgets the content and keeps the memory.
     mutating func clear() {
-        contacts.removeAll(keepingCapacity: true)
-        providers.removeAll(keepingCapacity: true)
-        // Few messages fill these, and emptying an empty array is not free.
+        assert(max(contacts.count, providers.count) <= Limits.contactsPerMessage)
+        assert(max(records.count, refusals.count) <= Limits.recordsPerMessage)
+        // Most messages fill none of these, and emptying an empty array is not free.
+        if !contacts.isEmpty { contacts.removeAll(keepingCapacity: true) }
+        if !providers.isEmpty { providers.removeAll(keepingCapacity: true) }
         if !records.isEmpty { records.removeAll(keepingCapacity: true) }
         if !refusals.isEmpty { refusals.removeAll(keepingCapacity: true) }
     }

@@ -20,6 +20,8 @@ public enum WireError: String, Error, CaseIterable, Sendable {
     case version
     /// A field has another type than the wire document gives it.
     case wrongType = "wrong_type"
+    /// A key that the wire document names is there twice in one map.
+    case repeatedKey = "repeated_key"
     /// A mandatory key is missing.
     case missingField = "missing_field"
     /// A node id or key is not 32 bytes.

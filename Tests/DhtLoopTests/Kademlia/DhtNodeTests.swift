@@ -156,6 +156,33 @@ struct DhtNodeTests {
         #expect(ids.first == own && ids.count == 3)
     }
 
+    @Test("with the largest K, what is said of the own id still fits one message")
+    func findSelfAmongMany() throws {
+        let endpoints = EndpointTable()
+        var config = NodeConfig(id: NodeID(0, 0, 0, 1))
+        (config.k, config.diversityShare) = (Limits.contactsPerMessage, 1)
+        var node = DhtNode(config: config, endpoints: endpoints, seed: 1, nowUs: 0)
+        var generator = SeededGenerator(seed: 1)
+        for index in 0..<200 {
+            let endpoint = try #require(endpoints.intern("10.0.\(index).1:9700"))
+            let contact = Contact(id: .random(using: &generator), endpoint: endpoint)
+            node.prepareTable { _ = $0.insert(contact, nowUs: 1, staleUs: Self.second) }
+        }
+        var buffer = ByteBuffer()
+        EnvelopeEncoder(src: NodeID(1, 1, 1, 1), at: endpoints.bytes(.none), net: 0)
+            .begin(&buffer, dst: config.id, rpc: 5)
+        buffer.appendFindNode(target: config.id)
+        node.receive(buffer.bytes, from: Link(endpoint: .none, token: 1), nowUs: 2)
+        guard case .reply(_, let slice)? = node.outbox.actions.first else {
+            Issue.record("no reply")
+            return
+        }
+        var lists = MessageLists()
+        let view = try EnvelopeDecoder.decode(node.outbox.payload(slice), into: &lists)
+        #expect(view.message == .nodes(isMoreToCome: false))
+        #expect(lists.contacts.first?.id == config.id && lists.contacts.count == Limits.contactsPerMessage)
+    }
+
     @Test("every pending request, call and chore holds one timer, and no timer is without an owner")
     func balance() throws {
         let network = cluster(6)

@@ -43,7 +43,7 @@ struct CborReaderTests {
             #expect(Array(bytes.bytes) == [1, 2, 3])
             #expect(Array(text.bytes) == Array("hi".utf8))
             #expect(bytes.bytes.baseAddress.map { $0 + 4 } == text.bytes.baseAddress)
-            #expect(reader.spells(text, "hi") && !reader.spells(text, "ho") && !reader.spells(text, "h"))
+            #expect(text.spells("hi") && !text.spells("ho") && !text.spells("h"))
             #expect(try reader.bool())
             #expect(reader.isAtEnd)
         }

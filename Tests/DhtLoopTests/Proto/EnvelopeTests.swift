@@ -68,6 +68,17 @@ struct EnvelopeTests {
         }
     }
 
+    @Test(
+        "a key twice is noticed once the second one is read; cut before, the bytes are truncated",
+        arguments: Vectors.golden.invalid.filter { $0.error == WireError.repeatedKey.rawValue })
+    func cutRepeats(vector: InvalidVector) throws {
+        let bytes = try #require(Hex.bytes(vector.hex))
+        let reasons = (0...bytes.count).map { reason(Array(bytes[..<$0])) }
+        let noticed = try #require(reasons.firstIndex(of: .repeatedKey))
+        #expect(reasons[..<noticed].allSatisfy { $0 == .truncated })
+        #expect(reasons[noticed...].allSatisfy { $0 == .repeatedKey })
+    }
+
     @Test("a mebibyte of nesting is too deep, and costs no stack", arguments: [0x81, 0xC1] as [UInt8])
     func deepNesting(head: UInt8) throws {
         let deep = [UInt8](repeating: head, count: 1 << 20)

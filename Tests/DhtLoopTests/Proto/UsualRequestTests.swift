@@ -7,7 +7,7 @@ import Testing
 struct UsualRequestTests {
     private let id = NodeID(1, 2, 3, 0x0405_0607_0809_0A0B)
 
-    @Test("FindNode and Get as libcbor encodes them are matched, and no prefix or neighbour of them is")
+    @Test("Ping, FindNode and Get as libcbor encodes them are matched, and no prefix or neighbour of them is")
     func requests() {
         var findNode = ByteBuffer()
         findNode.appendFindNode(target: id)
@@ -16,11 +16,15 @@ struct UsualRequestTests {
         let (findNodeMatch, getMatch) = (UsualRequest.match(findNode.bytes), UsualRequest.match(get.bytes))
         #expect(findNodeMatch == .findNode(target: id, recursion: 0))
         #expect(getMatch == .get(key: id, wantsNodes: false, recursion: 0))
-        for bytes in [Array(findNode.bytes), Array(get.bytes)] {
+        var ping = ByteBuffer()
+        ping.appendPing()
+        let pingMatch = UsualRequest.match(ping.bytes)
+        #expect(pingMatch == .ping)
+        for (bytes, ids) in [(Array(findNode.bytes), 1), (Array(get.bytes), 1), (Array(ping.bytes), 0)] {
             for cut in 0..<bytes.count {
                 #expect(bytes[..<cut].withUnsafeBytes { UsualRequest.match($0) } == nil)
             }
-            for position in 0..<(bytes.count - 32) {
+            for position in 0..<(bytes.count - ids * NodeID.byteCount) {
                 var changed = bytes
                 changed[position] ^= 1
                 #expect(changed.withUnsafeBytes { UsualRequest.match($0) } == nil)
