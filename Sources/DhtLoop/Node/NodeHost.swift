@@ -214,8 +214,7 @@ public final class NodeHost: PoolOwner {
 
     override public func poolClosed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
         log.log(
-            level: sessionLevel(endpoint), "overlay_down",
-            metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
+            level: sessionLevel(endpoint), "overlay_down", metadata: describe(reason, at: endpoint))
         if needsHome, let other = bootstrap.first(where: { pool.isOpen($0) }) { moveHome(to: other) }
         if !reason.isDisuse { lost(endpoint, isRemote: reason.isRemote, nowUs) }
     }
@@ -225,10 +224,16 @@ public final class NodeHost: PoolOwner {
         bootstrap.contains(endpoint) ? .info : .debug
     }
 
+    private func describe(_ reason: CloseReason, at endpoint: EndpointID) -> Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            "peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label),
+        ]
+        if let detail = reason.detail { metadata["error"] = .string(detail) }
+        return metadata
+    }
+
     override public func poolDialFailed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
-        log.warning(
-            "dial_failed",
-            metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
+        log.warning("dial_failed", metadata: describe(reason, at: endpoint))
         lost(endpoint, isRemote: reason.isRemote, nowUs)
     }
 

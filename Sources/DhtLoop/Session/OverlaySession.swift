@@ -126,7 +126,8 @@ public final class OverlaySession: EventSource {
         guard canSend else { return false }
         let before = tx.waiting
         loop.deferToEndOfTurn(self)
-        if writeQueue() == .blocked { block() }
+        // Where the loop cannot watch for room, the end of the turn finds the same, and closes.
+        if writeQueue() == .blocked { try? block() }
         return tx.waiting < before
     }
 
@@ -137,10 +138,14 @@ public final class OverlaySession: EventSource {
     }
 
     private func flush() {
-        switch writeQueue() {
-        case .drained: unblock()
-        case .blocked: block()
-        case .failed(let code): close(.failed(code))
+        do throws(SystemError) {
+            switch writeQueue() {
+            case .drained: try unblock()
+            case .blocked: try block()
+            case .failed(let code): close(.failed(code))
+            }
+        } catch {
+            close(CloseReason(error))
         }
     }
 
@@ -152,14 +157,14 @@ public final class OverlaySession: EventSource {
         return result
     }
 
-    private func block() {
+    private func block() throws(SystemError) {
+        try loop.setInterest(EPOLLIN.rawValue | EPOLLOUT.rawValue, of: self)
         isBlocked = true
-        loop.setInterest(EPOLLIN.rawValue | EPOLLOUT.rawValue, of: self)
     }
 
-    private func unblock() {
+    private func unblock() throws(SystemError) {
+        try loop.setInterest(EPOLLIN.rawValue, of: self)
         isBlocked = false
-        loop.setInterest(EPOLLIN.rawValue, of: self)
     }
 
     // MARK: - Events
@@ -193,11 +198,13 @@ public final class OverlaySession: EventSource {
     private func receive(_ nowUs: UInt64) {
         guard let descriptor = fd?.raw else { return }
         let buffer = loop.memory.receiveBuffer
-        let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
-        guard count > 0 else {
-            if count == 0 { return close(.peerClosed) }
-            return errno == EAGAIN || errno == EINTR ? () : close(.failed(errno))
+        let count: Int
+        do throws(SystemError) {
+            count = try systemCall("recv") { recv(descriptor, buffer.baseAddress, buffer.count, 0) }
+        } catch {
+            return error.code == EAGAIN ? () : close(.failed(error.code))
         }
+        guard count > 0 else { return close(.peerClosed) }
         lastReceivedUs = nowUs
         counters.bytesIn += UInt64(count)
         decode(UnsafeRawBufferPointer(rebasing: buffer[..<count]), nowUs)

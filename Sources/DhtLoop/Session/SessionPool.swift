@@ -212,7 +212,7 @@ public final class SessionPool: SessionOwner {
         do throws(SystemError) {
             try session.dial(address, fastOpen: policy.fastOpen)
         } catch {
-            session.close(.failed(error.code))
+            session.close(CloseReason(error))
         }
     }
 
