@@ -201,7 +201,7 @@ public final class NodeHost: PoolOwner {
             level: sessionLevel(endpoint), "overlay_up",
             metadata: ["peer": .string(endpoints.text(endpoint))])
         names.opened(endpoint)
-        if needsHome, bootstrap.contains(endpoint) { moveHome(to: endpoint) }
+        followHome()
         node.linkUp(endpoint, nowUs: nowUs)
         settle()
     }
@@ -215,7 +215,7 @@ public final class NodeHost: PoolOwner {
     override public func poolClosed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
         log.log(
             level: sessionLevel(endpoint), "overlay_down", metadata: describe(reason, at: endpoint))
-        if needsHome, let other = bootstrap.first(where: { pool.isOpen($0) }) { moveHome(to: other) }
+        followHome()
         if !reason.isDisuse { lost(endpoint, isRemote: reason.isRemote, nowUs) }
     }
 
@@ -255,14 +255,11 @@ public final class NodeHost: PoolOwner {
         settle()
     }
 
-    /// Whether the overlay that others are told is none of ours, or is down.
-    private var needsHome: Bool {
-        overlay == nil && !(bootstrap.contains(node.home) && pool.isOpen(node.home))
-    }
-
-    private func moveHome(to endpoint: EndpointID) {
-        node.setHome(endpoint, advertised: advertised ?? endpoint)
-        log.info("home", metadata: ["peer": .string(endpoints.text(endpoint))])
+    /// Without a switch of its own, the node's home is the one that the sessions' plan has chosen.
+    private func followHome() {
+        guard overlay == nil, pool.home != .none, pool.home != node.home else { return }
+        node.setHome(pool.home, advertised: advertised ?? pool.home)
+        log.info("home", metadata: ["peer": .string(endpoints.text(pool.home))])
     }
 
     // MARK: - Performing
@@ -363,7 +360,7 @@ extension NodeHost: BootstrapOwner {
             // Open already, for another reason: nobody was asked yet who else is there.
             if pool.isOpen(endpoint) { node.linkUp(endpoint, nowUs: loop.nowUs) }
         }
-        if needsHome, let open = now.first(where: { pool.isOpen($0) }) { moveHome(to: open) }
+        followHome()
         settle()
     }
 

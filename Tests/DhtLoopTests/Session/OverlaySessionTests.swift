@@ -305,21 +305,11 @@ struct OverlaySessionTests {
 
     @Test("a session that took long to open is not idle yet")
     func slowOpening() throws {
-        let (session, peer) = try accepted(SessionPolicy(idleTimeoutUs: 40_000, heartbeatsCount: false))
+        let (session, peer) = try accepted(SessionPolicy(idleTimeoutUs: 40_000))
         drive(loop) { loop.nowUs > session.startedUs + 40_000 }
         peer.send(TestPeer.hello)
         drive(loop) { owner.opened == 1 }
         #expect(session.state == .open)
         drive(loop) { owner.reasons == [.idle] }
-    }
-
-    @Test("where only Data counts, heartbeats do not keep a session")
-    func dataOnly() throws {
-        let (session, peer) = try open(SessionPolicy(idleTimeoutUs: 40_000, heartbeatsCount: false))
-        drive(loop) {
-            peer.send(TestPeer.frame([], kind: 2))
-            return !owner.reasons.isEmpty
-        }
-        #expect(owner.reasons == [.idle] && session.state == .closed)
     }
 }
