@@ -202,7 +202,7 @@ public final class NodeHost: PoolOwner {
             metadata: ["peer": .string(endpoints.text(endpoint))])
         names.opened(endpoint)
         followHome()
-        node.linkUp(endpoint, nowUs: nowUs)
+        node.sessionOpened(endpoint, nowUs: nowUs)
         settle()
     }
 
@@ -216,6 +216,7 @@ public final class NodeHost: PoolOwner {
         log.log(
             level: sessionLevel(endpoint), "overlay_down", metadata: describe(reason, at: endpoint))
         followHome()
+        node.sessionClosed(endpoint)
         if !reason.isDisuse { lost(endpoint, isRemote: reason.isRemote, nowUs) }
     }
 

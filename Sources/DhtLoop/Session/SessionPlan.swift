@@ -2,8 +2,8 @@
 // RO:WHY   A cold session costs a round trip, and each costs both sides memory: when to dial, to keep, to give up is
 //          decided here, once, for the daemon (SessionPool, over epoll) and the simulator (its modelled TCP).
 // RO:INVARIANTS  `brokenInvariant`: one slot an endpoint; sessions <= maxSessions; a slot that waits for its redial,
-//          and one whose session may idle out, holds exactly one armed timer, the others none; only kept ones wait; warm sessions close none to make
-//          room, and are not dialled while `dialsAtOnce` are on their way.
+//          and one whose session may idle out, holds exactly one armed timer, the others none; only kept ones wait.
+//          Warm sessions close none to make room, and are not dialled while `dialsAtOnce` are on their way.
 // RO:TEST  Tests/DhtLoopTests/Session/SessionPlanTests.swift
 
 /// One node's sessions to overlays. All times are microseconds of a monotonic clock that the driver keeps.

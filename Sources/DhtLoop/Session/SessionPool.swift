@@ -1,7 +1,8 @@
 // RO:WHAT  SessionPool: sessions to overlay endpoints over real sockets, as a SessionPlan orders them.
 // RO:WHY   The plan decides and has no socket; this has the sockets and decides nothing.
 // RO:INVARIANTS  after each event the plan's orders are carried out; a slot of the plan with a session has it in
-//          `links`, which is as long as the plan has slots; an owner is called only from events and at the end of a turn.
+//          `links`, which is as long as the plan has slots; an owner is called only from events and at the end of
+//          a turn.
 // RO:METRICS  dht_active_sessions, dht_tx_queue_depth, dht_tx_dropped_total
 // RO:TEST  Tests/DhtLoopTests/Session/SessionPoolTests.swift
 
