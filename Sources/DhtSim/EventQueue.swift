@@ -12,16 +12,15 @@ struct Event: BitwiseCopyable {
         case frameUp
         /// A payload that site `from` wrote reaches site `to` over the session it dialled to site `via`.
         case frameDown
-        /// A frame that waited in the TX queue of a slow session leaves. `from` is the session's slot, `via` its generation.
+        /// A frame that waited in the TX queue of a slow session leaves. `from` is the session's place, `via` its
+        /// generation; so they are in the next two.
         case departed
-        /// The session that `from` dialled to `to` is open; only for those whose opening matters to a node.
+        /// HELLO has come: the session is open.
         case opened
-        /// Site `from` learns that its session to `to` is gone, or did not come about. `via`: its generation.
+        /// The dialler learns that the session is gone, or did not come about.
         case lost
-        /// Site `from` learns that there is no session to an endpoint, whose number is `to`.
-        case nobodyThere
-        /// A connection is tried again that must stay: from `from` to `to`.
-        case redial
+        /// Site `from` hears that it has no session to an endpoint, whose number is `to`. `flag`: nobody needed it.
+        case closed
         case join
         case crash
         /// A step of the workload.

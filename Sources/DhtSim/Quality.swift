@@ -84,7 +84,6 @@ extension Simulation {
 
     /// Adds a point to the time series.
     func takeSample(atSeconds: Double) {
-        for site in sites.indices { closeIdle(of: site) }
         var point = SamplePoint()
         point.atSeconds = atSeconds
         point.alive = callers.count

@@ -1,7 +1,6 @@
-// RO:WHAT  SessionTable: the TCP sessions of all sites, by who dialled whom.
-// RO:WHY   What a session costs (a round trip, a place in a pool, packets) is what this network is about.
-// RO:INVARIANTS  one session a (dialler, overlay); each is in its dialler's row, the least recently used
-//          first, and in its overlay's row; a slot's generation grows when its session ends.
+// RO:WHAT  SessionTable: the TCP connections of all sites, as the network sees them.
+// RO:WHY   Which there are is for each node's SessionPlan to say; what is on its way over them is known here.
+// RO:INVARIANTS  each is in its overlay's row, the newest first; a place's generation grows when its session ends.
 
 /// One direction of a session.
 struct Lane {
@@ -13,10 +12,10 @@ struct Lane {
     var queued = 0
 }
 
-/// A session that site `dialler` opened to the overlay of site `overlay`.
+/// A session that site `dialler` dialled to the overlay of site `overlay`.
 struct Session {
     enum State: UInt8 {
-        /// Usable from `openUs` on.
+        /// Usable from `connectedUs` on.
         case good
         /// Will not come about; its end is scheduled.
         case failing
@@ -24,151 +23,83 @@ struct Session {
         case dying
     }
 
+    /// No site is at the endpoint.
+    static let nobody: Int32 = -1
+
     var dialler: Int32
     var overlay: Int32
+    /// Its slot in the dialler's plan.
+    var slot: Int32
     /// When the dialler's first frame may leave.
-    var openUs: UInt64 = 0
+    var connectedUs: UInt64 = 0
     var lastUsedUs: UInt64 = 0
     var up = Lane()
     var down = Lane()
     var generation: UInt32 = 0
     var state = State.good
-    /// Until then it does not idle out: its dialler wants it open.
-    var warmUntilUs: UInt64 = 0
-    /// Never idle, never evicted: a node's session to its hub.
-    var isKept = false
-    fileprivate var newer: Int32 = -1
-    fileprivate var older: Int32 = -1
     fileprivate var nextInbound: Int32 = -1
     fileprivate var previousInbound: Int32 = -1
 }
 
-/// All sessions.
+/// All sessions, by place.
 struct SessionTable {
-    private struct Ends {
-        var newest: Int32 = -1
-        var oldest: Int32 = -1
-        var firstInbound: Int32 = -1
-        var dialled: Int32 = 0
-        var inbound: Int32 = 0
-    }
-
-    private var slots: [Session] = []
+    private var places: [Session] = []
     private var free: [Int32] = []
-    private var ends: [Ends] = []
-    private var map = FlatMap()
+    /// The newest session to each site; -1 for none.
+    private var firstInbound: [Int32] = []
     /// Sessions there are.
-    var count: Int { map.count }
-
-    private static func key(_ dialler: Int, _ overlay: Int) -> UInt64 {
-        UInt64(dialler) << 32 | UInt64(overlay)
-    }
+    private(set) var count = 0
 
     /// Makes room for one more site.
-    mutating func addSite() { ends.append(Ends()) }
+    mutating func addSite() { firstInbound.append(-1) }
 
-    func find(_ dialler: Int, _ overlay: Int) -> Int? { map[Self.key(dialler, overlay)].map { Int($0) } }
-
-    subscript(slot: Int) -> Session {
-        get { slots[slot] }
-        _modify { yield &slots[slot] }
+    subscript(place: Int) -> Session {
+        get { places[place] }
+        _modify { yield &places[place] }
     }
 
-    /// Whether `slot` still holds the session it held when `generation` was read.
-    func holds(_ slot: Int, generation: UInt32) -> Bool { slots[slot].generation == generation }
-
-    /// Sessions that `site` has dialled.
-    func dialled(by site: Int) -> Int { Int(ends[site].dialled) }
-
-    /// The session that `site` has dialled and used least recently.
-    func oldest(of site: Int) -> Int? { ends[site].oldest < 0 ? nil : Int(ends[site].oldest) }
-
-    /// The next more recently used one of the same dialler.
-    func newer(than slot: Int) -> Int? { slots[slot].newer < 0 ? nil : Int(slots[slot].newer) }
+    /// Whether `place` still holds the session it held when `generation` was read.
+    func holds(_ place: Int, generation: UInt32) -> Bool { places[place].generation == generation }
 
     /// Sessions that others have opened to `site`, the newest first.
     func inbound(to site: Int) -> [Int] {
         var result: [Int] = []
-        var slot = ends[site].firstInbound
-        while slot >= 0 {
-            result.append(Int(slot))
-            slot = slots[Int(slot)].nextInbound
+        var place = firstInbound[site]
+        while place >= 0 {
+            result.append(Int(place))
+            place = places[Int(place)].nextInbound
         }
         return result
     }
 
-    /// Sessions that `site` has dialled.
-    func dialledSessions(of site: Int) -> [Int] {
-        var result: [Int] = []
-        var slot = ends[site].oldest
-        while slot >= 0 {
-            result.append(Int(slot))
-            slot = slots[Int(slot)].newer
+    /// Adds a session; `overlay` is nil where nobody is.
+    mutating func add(_ dialler: Int, _ overlay: Int?, slot: Int) -> Int {
+        var session = Session(
+            dialler: Int32(dialler), overlay: overlay.map { Int32($0) } ?? Session.nobody, slot: Int32(slot))
+        let place = Int(free.popLast() ?? Int32(places.count))
+        if place < places.count { session.generation = places[place].generation }
+        if let overlay {
+            session.nextInbound = firstInbound[overlay]
+            if session.nextInbound >= 0 { places[Int(session.nextInbound)].previousInbound = Int32(place) }
+            firstInbound[overlay] = Int32(place)
         }
-        return result
-    }
-
-    /// Adds a session that does not exist yet, as its dialler's most recently used.
-    mutating func add(_ dialler: Int, _ overlay: Int) -> Int {
-        let slot = free.popLast() ?? Int32(slots.count)
-        if Int(slot) == slots.count {
-            slots.append(Session(dialler: Int32(dialler), overlay: Int32(overlay)))
-        } else {
-            let generation = slots[Int(slot)].generation
-            slots[Int(slot)] = Session(dialler: Int32(dialler), overlay: Int32(overlay))
-            slots[Int(slot)].generation = generation
-        }
-        map.set(Self.key(dialler, overlay), UInt32(slot))
-        linkNewest(slot)
-        let first = ends[overlay].firstInbound
-        slots[Int(slot)].nextInbound = first
-        if first >= 0 { slots[Int(first)].previousInbound = slot }
-        ends[overlay].firstInbound = slot
-        ends[dialler].dialled += 1
-        ends[overlay].inbound += 1
-        return Int(slot)
-    }
-
-    /// Notes that a frame went over the session.
-    mutating func touch(_ slot: Int, _ nowUs: UInt64) {
-        slots[slot].lastUsedUs = nowUs
-        let site = Int(slots[slot].dialler)
-        guard ends[site].newest != Int32(slot) else { return }
-        unlinkUse(Int32(slot))
-        linkNewest(Int32(slot))
+        if place == places.count { places.append(session) } else { places[place] = session }
+        count += 1
+        return place
     }
 
     /// Ends a session.
-    mutating func remove(_ slot: Int) {
-        let session = slots[slot]
-        map.remove(Self.key(Int(session.dialler), Int(session.overlay)))
-        unlinkUse(Int32(slot))
+    mutating func remove(_ place: Int) {
+        let session = places[place]
         let (next, previous) = (session.nextInbound, session.previousInbound)
-        if previous < 0 {
-            ends[Int(session.overlay)].firstInbound = next
-        } else {
-            slots[Int(previous)].nextInbound = next
+        if previous >= 0 {
+            places[Int(previous)].nextInbound = next
+        } else if session.overlay != Session.nobody {
+            firstInbound[Int(session.overlay)] = next
         }
-        if next >= 0 { slots[Int(next)].previousInbound = previous }
-        ends[Int(session.dialler)].dialled -= 1
-        ends[Int(session.overlay)].inbound -= 1
-        slots[slot].generation &+= 1
-        free.append(Int32(slot))
-    }
-
-    private mutating func linkNewest(_ slot: Int32) {
-        let site = Int(slots[Int(slot)].dialler)
-        let newest = ends[site].newest
-        slots[Int(slot)].older = newest
-        slots[Int(slot)].newer = -1
-        if newest >= 0 { slots[Int(newest)].newer = slot } else { ends[site].oldest = slot }
-        ends[site].newest = slot
-    }
-
-    private mutating func unlinkUse(_ slot: Int32) {
-        let (site, newer, older) =
-            (Int(slots[Int(slot)].dialler), slots[Int(slot)].newer, slots[Int(slot)].older)
-        if newer < 0 { ends[site].newest = older } else { slots[Int(newer)].older = older }
-        if older < 0 { ends[site].oldest = newer } else { slots[Int(older)].newer = newer }
+        if next >= 0 { places[Int(next)].previousInbound = previous }
+        places[place].generation &+= 1
+        free.append(Int32(place))
+        count -= 1
     }
 }

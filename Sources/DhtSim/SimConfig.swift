@@ -249,6 +249,14 @@ extension SimConfig {
         ]
     }
 
+    /// The limits of a node's sessions, as the daemon would pass them.
+    var poolPolicy: PoolPolicy {
+        var policy = PoolPolicy()
+        policy.maxSessions = sessions.cap
+        policy.idleTimeoutUs = UInt64(sessions.idleSeconds * 1_000_000)
+        return policy
+    }
+
     /// The parameters of the node `id`, as the daemon would pass them.
     func nodeConfig(id: NodeID) -> NodeConfig {
         var config = NodeConfig(id: id)

@@ -26,9 +26,12 @@ extension Simulation {
     private func check(_ machine: Machine, _ site: Int) {
         if let broken = machine.node.brokenInvariant(nowUs: nowUs) { note("site \(site): \(broken)") }
         if !machine.node.outbox.isEmpty { note("site \(site): actions are left in the outbox") }
-        if let due = machine.node.nextDeadlineUs, due < sites[site].wakeUs {
-            note("site \(site): would wake too late")
+        if let broken = machine.plan.brokenInvariant() { note("site \(site): \(broken)") }
+        if machine.plan.sessions != machine.sessions.count {
+            note("site \(site): sessions do not fit the plan")
         }
+        let due = min(machine.node.nextDeadlineUs ?? .max, machine.plan.nextDeadlineUs ?? .max)
+        if due < sites[site].wakeUs { note("site \(site): would wake too late") }
     }
 
     private func note(_ text: String) {

@@ -19,14 +19,16 @@ extension Simulation {
         traffic.countRequest(Glance.purpose(payload))
         if site == publisher.site { publisher.messages += 1 }
         tracer?.sent(payload, from: site, to: endpoint, self)
-        guard let overlay = self.site(at: endpoint) else { return sendToNobody(from: site, endpoint) }
+        let overlay = self.site(at: endpoint)
         guard overlay != site else { return atSwitch(payload, route: Self.anySite, of: site, from: site) }
-        if config.sessions.isBidirectional, let slot = sessions.find(overlay, site),
-            sessions[slot].state == .good, sessions[slot].openUs <= nowUs
+        if config.sessions.isBidirectional, let overlay, let place = session(of: overlay, at: site),
+            sessions[place].state == .good, sessions[place].connectedUs <= nowUs
         {
-            return launch(payload, on: slot, isDown: true, origin: site, isReply: false)
+            return launch(payload, on: place, isDown: true, origin: site, isReply: false)
         }
-        sendUp(payload, from: site, to: overlay, route: Self.anySite, isReply: false)
+        let isSent = sendUp(payload, from: site, to: endpoint, route: Self.anySite, isReply: false)
+        // An overlay that is down will not answer: the node learns it now, not by time-out.
+        if !isSent { tellClosed(endpoint, isDisuse: false, to: site) }
     }
 
     /// Performs `.reply`: back over the session by which the request came. The link's token names its sender.
@@ -41,30 +43,25 @@ extension Simulation {
         if overlay == site {
             sendDown(payload, from: overlay, to: asker, origin: site, isReply: true)
         } else {
-            sendUp(payload, from: site, to: overlay, route: UInt32(asker), isReply: true)
+            sendUp(payload, from: site, to: link.endpoint, route: UInt32(asker), isReply: true)
         }
-    }
-
-    /// An endpoint at which no host is: the connection times out.
-    private func sendToNobody(from site: Int, _ endpoint: EndpointID) {
-        traffic.sessionBytes += UInt64(2 * Traffic.synBytes)
-        traffic.sessionsFailed += 1
-        let timeoutUs = later(config.sessions.connectSeconds)
-        queue.push(Event(.nobodyThere, atUs: timeoutUs, from: site, to: Int(endpoint.rawValue)))
     }
 
     // MARK: - Over a session
 
-    /// Towards an overlay, over the session that `site` dials if need be.
+    /// Towards an overlay, over the session that `site` dials if need be. False when there is none to be had.
+    @discardableResult
     func sendUp(
-        _ payload: UnsafeRawBufferPointer, from site: Int, to overlay: Int, route: UInt32, isReply: Bool
-    ) {
-        guard let slot = session(from: site, to: overlay) else { return }
-        guard sessions[slot].state != .failing else {
+        _ payload: UnsafeRawBufferPointer, from site: Int, to endpoint: EndpointID, route: UInt32,
+        isReply: Bool
+    ) -> Bool {
+        guard let place = session(from: site, to: endpoint) else { return false }
+        if sessions[place].state == .failing {
             traffic.swallowed += 1
-            return
+        } else {
+            launch(payload, on: place, isDown: false, origin: site, route: route, isReply: isReply)
         }
-        launch(payload, on: slot, isDown: false, origin: site, route: route, isReply: isReply)
+        return true
     }
 
     /// From an overlay, over the session that `site` has dialled to it; lost when there is none.
@@ -75,34 +72,35 @@ extension Simulation {
             // The answer to a request that left over a session which its target had opened.
             return deliver(payload, to: site, over: sites[origin].endpoint, origin: origin)
         }
-        guard let slot = sessions.find(site, overlay), sessions[slot].state != .failing else {
+        guard let place = session(of: site, at: overlay), sessions[place].state != .failing else {
             traffic.swallowed += 1
             return
         }
-        launch(payload, on: slot, isDown: true, origin: origin, isReply: isReply)
+        launch(payload, on: place, isDown: true, origin: origin, isReply: isReply)
     }
 
     private func launch(
-        _ payload: UnsafeRawBufferPointer, on slot: Int, isDown: Bool, origin: Int,
+        _ payload: UnsafeRawBufferPointer, on place: Int, isDown: Bool, origin: Int,
         route: UInt32 = anySite, isReply: Bool
     ) {
-        touch(slot)
-        guard let leavesUs = enqueue(payload.count, on: slot, isDown: isDown) else {
+        touch(place)
+        guard let leavesUs = enqueue(payload.count, on: place, isDown: isDown) else {
             traffic.queueDrops += 1
             return
         }
         traffic.countFrame(payload: payload.count, isReply: isReply)
-        let (dialler, overlay) = (Int(sessions[slot].dialler), Int(sessions[slot].overlay))
+        let (dialler, overlay) = (Int(sessions[place].dialler), Int(sessions[place].overlay))
+        if !isDown { sites[dialler].machine?.plan.sent(Int(sessions[place].slot), nowUs: nowUs) }
         let (sender, receiver) = isDown ? (overlay, dialler) : (dialler, overlay)
         guard !isCut(sender, receiver), sites[receiver].isUp || !sites[receiver].isSilent else {
             traffic.swallowed += 1
-            return noteSilence(on: slot)
+            return noteSilence(on: place)
         }
         guard !chance.happens(config.faults.loss) else {
             traffic.lost += 1
             return
         }
-        let arrivesUs = arrival(leavesUs, sender, receiver, on: slot, isDown: isDown)
+        let arrivesUs = arrival(leavesUs, sender, receiver, on: place, isDown: isDown)
         fly(payload, atUs: arrivesUs, dialler, overlay, isDown: isDown, origin: origin, route: route)
         guard chance.happens(config.faults.duplication) else { return }
         fly(
@@ -121,44 +119,46 @@ extension Simulation {
                 : Event(.frameUp, atUs: atUs, from: origin, to: overlay, payload: block))
     }
 
-    /// When a frame leaves: once the session is open and what was queued before has left. Nil: no room.
-    private func enqueue(_ count: Int, on slot: Int, isDown: Bool) -> UInt64? {
-        var lane = isDown ? sessions[slot].down : sessions[slot].up
-        let startUs = max(nowUs, isDown ? nowUs : sessions[slot].openUs, lane.busyUntilUs)
+    /// When a frame leaves: once the session is connected and what was queued before has left. Nil: no room.
+    private func enqueue(_ count: Int, on place: Int, isDown: Bool) -> UInt64? {
+        var lane = isDown ? sessions[place].down : sessions[place].up
+        let startUs = max(nowUs, isDown ? nowUs : sessions[place].connectedUs, lane.busyUntilUs)
         let kbps = config.network.sessionKbps
         if startUs > nowUs {
             guard lane.queued < Self.queueLimit else { return nil }
             lane.queued += 1
             if kbps > 0 {
-                let generation = Int(sessions[slot].generation)
-                queue.push(Event(.departed, atUs: startUs, from: slot, via: generation, flag: isDown))
+                let generation = Int(sessions[place].generation)
+                queue.push(Event(.departed, atUs: startUs, from: place, via: generation, flag: isDown))
+                if !isDown { stall(place, true) }
             }
         } else if kbps == 0 {
-            // All that waited left together, when the session opened.
+            // All that waited left together, when the session was connected.
             lane.queued = 0
         }
         lane.busyUntilUs = startUs + (kbps > 0 ? UInt64(count * 8 * 1000 / kbps) : 0)
-        if isDown { sessions[slot].down = lane } else { sessions[slot].up = lane }
+        if isDown { sessions[place].down = lane } else { sessions[place].up = lane }
         return lane.busyUntilUs
     }
 
-    func frameDeparted(slot: Int, generation: UInt32, isDown: Bool) {
-        guard sessions.holds(slot, generation: generation) else { return }
-        if isDown { sessions[slot].down.queued -= 1 } else { sessions[slot].up.queued -= 1 }
+    func frameDeparted(_ place: Int, generation: UInt32, isDown: Bool) {
+        guard sessions.holds(place, generation: generation) else { return }
+        if isDown { sessions[place].down.queued -= 1 } else { sessions[place].up.queued -= 1 }
+        if !isDown, sessions[place].up.queued == 0 { stall(place, false) }
     }
 
     /// TCP keeps the order of frames, unless this one is to be overtaken.
     private func arrival(
-        _ leavesUs: UInt64, _ sender: Int, _ receiver: Int, on slot: Int, isDown: Bool
+        _ leavesUs: UInt64, _ sender: Int, _ receiver: Int, on place: Int, isDown: Bool
     ) -> UInt64 {
         let directUs = leavesUs + delayUs(sender, receiver)
         if chance.happens(config.faults.reordering) { return directUs + delayUs(sender, receiver) }
-        let lastUs = isDown ? sessions[slot].down.lastArrivalUs : sessions[slot].up.lastArrivalUs
+        let lastUs = isDown ? sessions[place].down.lastArrivalUs : sessions[place].up.lastArrivalUs
         let arrivesUs = max(directUs, lastUs)
         if isDown {
-            sessions[slot].down.lastArrivalUs = arrivesUs
+            sessions[place].down.lastArrivalUs = arrivesUs
         } else {
-            sessions[slot].up.lastArrivalUs = arrivesUs
+            sessions[place].up.lastArrivalUs = arrivesUs
         }
         return arrivesUs
     }
@@ -188,8 +188,13 @@ extension Simulation {
 
     func frameReachedDialler(_ event: Event, origin: Int, dialler: Int) {
         guard let block = event.payload else { return }
-        deliver(
-            PayloadPool.bytes(block), to: dialler, over: sites[Int(event.via)].endpoint, origin: origin)
+        let endpoint = sites[Int(event.via)].endpoint
+        if let machine = sites[dialler].machine, let slot = machine.plan.find(endpoint),
+            machine.session(in: slot) != nil
+        {
+            machine.plan.received(slot, nowUs: nowUs)
+        }
+        deliver(PayloadPool.bytes(block), to: dialler, over: endpoint, origin: origin)
         payloads.release(block)
     }
 
@@ -207,7 +212,7 @@ extension Simulation {
         } else if destination.isZero {
             gossip(payload, of: overlay, from: origin)
         } else if let holder = siteOfID[Self.mapKey(destination)].map({ Int($0) }),
-            sites[holder].isUp, sessions.find(holder, overlay) != nil
+            sites[holder].isUp, session(of: holder, at: overlay) != nil
         {
             sendDown(payload, from: overlay, to: holder, origin: origin, isReply: false)
         } else {

@@ -80,14 +80,16 @@ extension Simulation {
         node.setHome(sites[site].endpoint, advertised: sites[site].endpoint)
         let bootstrap = bootstrapSites(for: site)
         node.setBootstrap(bootstrap.map { sites[$0].endpoint })
-        let machine = Machine(node)
+        let plan = SessionPlan(policy: config.poolPolicy, seed: chance.word(), nowUs: nowUs)
+        let machine = Machine(node, plan)
         sites[site].machine = machine
         (sites[site].isUp, sites[site].isSilent) = (true, false)
         if !sites[site].isAdversary, !sites[site].isSlow {
             sites[site].callerIndex = callers.count
             callers.append(site)
         }
-        for overlay in bootstrap { dialToJoin(from: site, to: overlay) }
+        for overlay in bootstrap { machine.plan.keep(sites[overlay].endpoint, nowUs: nowUs) }
+        settle(machine, site)
         perform(machine, site)
         if workload.isMeasuring { planCrash(of: site) }
     }
@@ -127,11 +129,11 @@ extension Simulation {
         cutCalls(of: site)
         if site == publisher.site { publisher.left = 0 }
         (sites[site].isUp, sites[site].isSilent) = (false, isSilent)
+        for place in sites[site].machine?.sessions ?? [] { sessions.remove(place) }
         sites[site].machine = nil
         wakes.cancel(sites[site].wake)
         (sites[site].wake, sites[site].wakeUs) = (.none, .max)
         removeCaller(site)
-        for slot in sessions.dialledSessions(of: site) { sessions.remove(slot) }
         if !isSilent { resetInbound(site) }
     }
 
@@ -146,13 +148,9 @@ extension Simulation {
 
     /// The host says so to everyone who has a session to it.
     func resetInbound(_ site: Int) {
-        for slot in sessions.inbound(to: site) where sessions[slot].state != .failing {
-            sessions[slot].state = .failing
-            let dialler = Int(sessions[slot].dialler)
-            let generation = Int(sessions[slot].generation)
-            queue.push(
-                Event(
-                    .lost, atUs: nowUs + delayUs(site, dialler), from: dialler, to: site, via: generation))
+        for place in sessions.inbound(to: site) where sessions[place].state != .failing {
+            sessions[place].state = .failing
+            scheduleEnd(of: place, inUs: delayUs(site, Int(sessions[place].dialler)))
         }
     }
 }

@@ -27,7 +27,6 @@ extension Simulation {
 
     private func measure() {
         let options = config.workload
-        for site in sites.indices { closeIdle(of: site) }
         traffic = Traffic()
         measurements = Measurements()
         workload.beginMeasuring(gets: options.lookups, puts: options.puts, seconds: options.measureSeconds)

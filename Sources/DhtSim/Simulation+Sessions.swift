@@ -1,46 +1,94 @@
-// RO:WHAT  How sessions come about and end.
-// RO:WHY   A cold session costs a round trip, packets and a place in the pool: charged here as the daemon pays.
-// RO:INVARIANTS  a node hears of an end by an event, never from inside its own actions.
+// RO:WHAT  How sessions come about and end: what each node's SessionPlan orders, carried out over a modelled TCP.
+// RO:WHY   The plan is the daemon's. A cold session costs a round trip and packets: charged here as the daemon pays.
+// RO:INVARIANTS  a node hears of a session by an event, never from inside its own actions.
 
 import DhtLoop
+
+// MARK: - What the plan orders
+
+extension Simulation {
+    /// The session over which `site` sends to `endpoint`, which is dialled if there is none. Nil when there is none to
+    /// be had: no room, or an endpoint that is kept and waits for its redial.
+    func session(from site: Int, to endpoint: EndpointID) -> Int? {
+        guard let machine = sites[site].machine else { return nil }
+        let slot = machine.plan.open(endpoint, nowUs: nowUs)
+        settle(machine, site)
+        return slot.flatMap { machine.session(in: $0) }
+    }
+
+    /// The session that `site` has to the overlay of another, be it only on its way.
+    func session(of site: Int, at overlay: Int) -> Int? {
+        guard let machine = sites[site].machine else { return nil }
+        return machine.plan.find(sites[overlay].endpoint).flatMap { machine.session(in: $0) }
+    }
+
+    /// Carries out what the plan of `site` orders, and sees to it that the plan is asked again in time.
+    func settle(_ machine: Machine, _ site: Int) {
+        if !machine.plan.orders.isEmpty {
+            for order in machine.plan.orders { carryOut(order, machine, site) }
+            machine.plan.clearOrders()
+        }
+        armWake(of: site, atUs: machine.plan.nextDeadlineUs)
+    }
+
+    private func carryOut(_ order: SessionPlan.Order, _ machine: Machine, _ site: Int) {
+        switch order {
+        case .dial(let slot, let endpoint): connect(machine, site, slot, endpoint)
+        case .close(let slot, let endpoint, _, let reason):
+            if reason == .evicted { traffic.sessionsEvicted += 1 }
+            if let place = machine.takeSession(in: slot) { close(place) }
+            tellClosed(endpoint, isDisuse: reason.isDisuse, to: site)
+        case .refuse(let endpoint):
+            traffic.sessionsFailed += 1
+            tellClosed(endpoint, isDisuse: false, to: site)
+        }
+    }
+
+    /// Performs `.warm`. A node's own switch needs no session.
+    func keepWarm(_ wanted: [EndpointID], _ machine: Machine, _ site: Int) {
+        let own = sites[site].home == site ? sites[site].endpoint : .none
+        machine.plan.keepWarm(wanted.filter { $0 != own }, nowUs: nowUs)
+        settle(machine, site)
+    }
+
+    /// Opens sessions to the nearest contacts of a `Nodes` that just came, as a transport could that reads it.
+    func dialAhead(_ payload: UnsafeRawBufferPointer, at site: Int) {
+        guard let view = try? EnvelopeDecoder.decode(payload, into: &scribe.lists),
+            case .nodes = view.message
+        else { return }
+        for contact in scribe.lists.contacts.prefix(config.sessions.dialAhead) {
+            guard let endpoint = endpoints.find(contact.at.bytes),
+                endpoint != sites[site].endpoint, let machine = sites[site].machine,
+                machine.plan.find(endpoint) == nil, machine.plan.sessions < config.sessions.cap
+            else { continue }
+            _ = session(from: site, to: endpoint)
+        }
+    }
+}
+
+// MARK: - TCP
 
 extension Simulation {
     /// A fixed wait of TCP before a lost SYN is sent again.
     private static let synRetryUs: UInt64 = 1_000_000
 
-    /// The session that `dialler` has to `overlay`, opened if there is none. Nil when the pool has no room.
-    func session(from dialler: Int, to overlay: Int) -> Int? {
-        if let slot = sessions.find(dialler, overlay) {
-            guard isIdle(slot) else { return slot }
-            close(slot)
-        }
-        return dial(from: dialler, to: overlay)
-    }
-
-    /// Opens a session; there must be none. Nil, of which the node is told, when the pool has no room.
-    func dial(from dialler: Int, to overlay: Int) -> Int? {
-        guard makeRoom(in: dialler) else {
-            traffic.sessionsFailed += 1
-            queue.push(
-                Event(.nobodyThere, atUs: nowUs, from: dialler, to: Int(sites[overlay].endpoint.rawValue)))
-            return nil
-        }
-        let slot = sessions.add(dialler, overlay)
-        sessions[slot].lastUsedUs = nowUs
-        if let handshakeUs = handshakeUs(dialler, overlay) {
-            traffic.sessionsOpened += 1
-            traffic.sessionBytes += UInt64(Traffic.openBytes)
-            sessions[slot].openUs = nowUs + handshakeUs
-        } else {
-            fail(slot)
-        }
-        return slot
+    private func connect(_ machine: Machine, _ site: Int, _ slot: Int, _ endpoint: EndpointID) {
+        let overlay = self.site(at: endpoint)
+        let place = sessions.add(site, overlay, slot: slot)
+        machine.hold(place, in: slot)
+        sessions[place].lastUsedUs = nowUs
+        guard let overlay, let handshakeUs = handshakeUs(site, overlay) else { return fail(place) }
+        traffic.sessionsOpened += 1
+        traffic.sessionBytes += UInt64(Traffic.openBytes)
+        sessions[place].connectedUs = nowUs + handshakeUs
+        // The first frames leave behind HELLO; the other's HELLO answers that.
+        let helloUs = sessions[place].connectedUs + delayUs(site, overlay) + delayUs(overlay, site)
+        queue.push(Event(.opened, atUs: helloUs, from: place, via: Int(sessions[place].generation)))
     }
 
     /// How long until the first frame may leave; nil when no connection comes about.
     private func handshakeUs(_ dialler: Int, _ overlay: Int) -> UInt64? {
-        let isCut = isCut(dialler, overlay) || isCut(overlay, dialler)
-        guard sites[overlay].isUp, !isCut else { return nil }
+        guard isReachable(from: dialler, overlay) else { return nil }
         var retries: UInt64 = 0
         let roundTripLoss = 1 - (1 - config.faults.loss) * (1 - config.faults.loss)
         while chance.happens(roundTripLoss) { retries += 1 }
@@ -63,125 +111,110 @@ extension Simulation {
     }
 
     /// A connection that will not come about: refused after a round trip, or given up when nobody answers.
-    private func fail(_ slot: Int) {
-        let (dialler, overlay) = (Int(sessions[slot].dialler), Int(sessions[slot].overlay))
-        let isSilent = isCut(dialler, overlay) || isCut(overlay, dialler) || sites[overlay].isSilent
+    private func fail(_ place: Int) {
         let timeoutUs = UInt64(config.sessions.connectSeconds * 1_000_000)
-        let roundTripUs = delayUs(dialler, overlay) + delayUs(overlay, dialler)
-        let isRefused = !isSilent && !sites[overlay].isUp
-        sessions[slot].state = .failing
+        sessions[place].state = .failing
         traffic.sessionsFailed += 1
         traffic.sessionBytes += UInt64(2 * Traffic.synBytes)
-        scheduleEnd(of: slot, inUs: isRefused ? min(roundTripUs, timeoutUs) : timeoutUs)
-    }
-
-    /// Room for one more session: idle ones go first, then the least recently used one that is open.
-    private func makeRoom(in site: Int) -> Bool {
-        closeIdle(of: site)
-        guard sessions.dialled(by: site) >= config.sessions.cap else { return true }
-        var candidate = sessions.oldest(of: site)
-        while let slot = candidate {
-            let session = sessions[slot]
-            if session.state == .good, !session.isKept, max(session.openUs, session.up.busyUntilUs) <= nowUs {
-                traffic.sessionsEvicted += 1
-                close(slot)
-                return true
-            }
-            candidate = sessions.newer(than: slot)
-        }
-        return false
-    }
-
-    /// Idle sessions end when somebody looks: when their node dials, and at each point of the time series.
-    func closeIdle(of site: Int) {
-        while let oldest = sessions.oldest(of: site), isIdle(oldest) { close(oldest) }
-    }
-
-    private func isIdle(_ slot: Int) -> Bool {
-        let session = sessions[slot]
-        guard session.state == .good, !session.isKept, session.warmUntilUs < nowUs else { return false }
-        return nowUs > session.lastUsedUs + UInt64(config.sessions.idleSeconds * 1_000_000)
+        let (dialler, overlay) = (Int(sessions[place].dialler), Int(sessions[place].overlay))
+        guard overlay >= 0, !isCut(dialler, overlay), !isCut(overlay, dialler),
+            !sites[overlay].isUp, !sites[overlay].isSilent
+        else { return scheduleEnd(of: place, inUs: timeoutUs) }
+        let roundTripUs = delayUs(dialler, overlay) + delayUs(overlay, dialler)
+        scheduleEnd(of: place, inUs: min(roundTripUs, timeoutUs))
     }
 
     /// Notes that the session is used.
-    func touch(_ slot: Int) {
-        traffic.countQuiet(nowUs - sessions[slot].lastUsedUs)
-        sessions.touch(slot, nowUs)
+    func touch(_ place: Int) {
+        traffic.countQuiet(nowUs - sessions[place].lastUsedUs)
+        sessions[place].lastUsedUs = nowUs
     }
 
-    private func close(_ slot: Int) {
-        let idleUs = UInt64(config.sessions.idleSeconds * 1_000_000)
-        traffic.countQuiet(min(nowUs - sessions[slot].lastUsedUs, idleUs))
+    private func close(_ place: Int) {
+        traffic.countQuiet(nowUs - sessions[place].lastUsedUs)
         traffic.sessionBytes += UInt64(Traffic.closeBytes)
-        sessions.remove(slot)
+        sessions.remove(place)
     }
 
     /// The node that dialled hears of the session's end after `inUs`.
-    private func scheduleEnd(of slot: Int, inUs: UInt64) {
-        let session = sessions[slot]
-        queue.push(
-            Event(
-                .lost, atUs: nowUs + inUs, from: Int(session.dialler), to: Int(session.overlay),
-                via: Int(session.generation)))
+    func scheduleEnd(of place: Int, inUs: UInt64) {
+        queue.push(Event(.lost, atUs: nowUs + inUs, from: place, via: Int(sessions[place].generation)))
     }
 
     /// A frame got no acknowledgement: TCP gives the session up after its user time-out, unless it heals.
-    func noteSilence(on slot: Int) {
-        guard sessions[slot].state == .good else { return }
-        sessions[slot].state = .dying
-        scheduleEnd(of: slot, inUs: UInt64(config.sessions.userTimeoutSeconds * 1_000_000))
+    func noteSilence(on place: Int) {
+        guard sessions[place].state == .good else { return }
+        sessions[place].state = .dying
+        scheduleEnd(of: place, inUs: UInt64(config.sessions.userTimeoutSeconds * 1_000_000))
     }
 
-    /// A session's end has come to its dialler.
-    func sessionLost(dialler: Int, overlay: Int, generation: UInt32) {
-        guard let slot = sessions.find(dialler, overlay), sessions.holds(slot, generation: generation)
-        else { return }
-        if sessions[slot].state == .dying, isReachable(from: dialler, overlay) {
-            sessions[slot].state = .good
-            return
-        }
-        sessions.remove(slot)
-        linkDown(sites[overlay].endpoint, isRemote: true, at: dialler)
-        if sites[dialler].isUp, sites[dialler].home == overlay, dialler != overlay {
-            redialLater(from: dialler, to: overlay)
-        }
+    /// The socket of the dialler's side takes no more for now, or does so again.
+    func stall(_ place: Int, _ isStalled: Bool) {
+        let session = sessions[place]
+        sites[Int(session.dialler)].machine?.plan.stalled(Int(session.slot), isStalled)
     }
 
     private func isReachable(from dialler: Int, _ overlay: Int) -> Bool {
         sites[overlay].isUp && !isCut(dialler, overlay) && !isCut(overlay, dialler)
     }
+}
 
-    func linkDown(_ endpoint: EndpointID, isRemote: Bool, at site: Int) {
+// MARK: - What the node hears
+
+extension Simulation {
+    /// The other side's HELLO is due.
+    func sessionOpened(_ place: Int, generation: UInt32) {
+        guard sessions.holds(place, generation: generation), sessions[place].state == .good else { return }
+        let (site, overlay) = (Int(sessions[place].dialler), Int(sessions[place].overlay))
+        guard isReachable(from: site, overlay) else { return fail(place) }
         guard let machine = sites[site].machine else { return }
-        machine.node.linkDown(endpoint, isRemote: isRemote, nowUs: nowUs)
+        let endpoint = sites[overlay].endpoint
+        machine.plan.opened(Int(sessions[place].slot), nowUs: nowUs)
+        settle(machine, site)
+        followHome(machine, site)
+        machine.node.sessionOpened(endpoint, nowUs: nowUs)
         perform(machine, site)
     }
 
-    /// Opens the session that a node joins by, and tells the node when it is open.
-    func dialToJoin(from site: Int, to overlay: Int) {
-        guard site != overlay, let slot = session(from: site, to: overlay) else { return }
-        sessions[slot].isKept = sites[site].home == overlay
-        guard sessions[slot].state == .good else { return }
-        let openUs = max(nowUs, sessions[slot].openUs)
-        queue.push(Event(.opened, atUs: openUs, from: site, to: overlay))
+    /// A session's end has come to its dialler.
+    func sessionLost(_ place: Int, generation: UInt32) {
+        guard sessions.holds(place, generation: generation) else { return }
+        let (session, site) = (sessions[place], Int(sessions[place].dialler))
+        guard let machine = sites[site].machine else { return }
+        let endpoint = machine.plan.endpoint(of: Int(session.slot))
+        if session.state == .dying, isReachable(from: site, Int(session.overlay)) {
+            sessions[place].state = .good
+            return machine.plan.isOpen(endpoint) ? () : sessionOpened(place, generation: generation)
+        }
+        _ = machine.takeSession(in: Int(session.slot))
+        sessions.remove(place)
+        machine.plan.ended(Int(session.slot), nowUs: nowUs)
+        settle(machine, site)
+        followHome(machine, site)
+        machine.node.sessionClosed(endpoint)
+        machine.node.linkDown(endpoint, isRemote: true, nowUs: nowUs)
+        perform(machine, site)
     }
 
-    func sessionOpened(dialler: Int, overlay: Int) {
-        guard let machine = sites[dialler].machine, sessions.find(dialler, overlay) != nil else { return }
-        sites[dialler].redials = 0
-        machine.node.linkUp(sites[overlay].endpoint, nowUs: nowUs)
-        perform(machine, dialler)
+    /// The node is to hear that it has no session to `endpoint`, by what is decided here.
+    func tellClosed(_ endpoint: EndpointID, isDisuse: Bool, to site: Int) {
+        queue.push(Event(.closed, atUs: nowUs, from: site, to: Int(endpoint.rawValue), flag: isDisuse))
     }
 
-    /// Full-jitter backoff, as in the daemon: 0...min(60 s, 200 ms * 2^attempt).
-    private func redialLater(from site: Int, to overlay: Int) {
-        let ceiling = min(60.0, 0.2 * Double(1 << min(sites[site].redials, 16)))
-        sites[site].redials += 1
-        queue.push(Event(.redial, atUs: later(ceiling * chance.fraction()), from: site, to: overlay))
+    func sessionClosed(_ endpoint: EndpointID, isDisuse: Bool, at site: Int) {
+        guard let machine = sites[site].machine else { return }
+        machine.node.sessionClosed(endpoint)
+        if !isDisuse { machine.node.linkDown(endpoint, isRemote: false, nowUs: nowUs) }
+        perform(machine, site)
     }
 
-    func redial(from site: Int, to overlay: Int) {
-        guard sites[site].isUp else { return }
-        dialToJoin(from: site, to: overlay)
+    /// A node without a switch of its own is told of by the hub that its plan has chosen.
+    private func followHome(_ machine: Machine, _ site: Int) {
+        let home = machine.plan.home
+        guard sites[site].home != site, home != sites[site].endpoint, let hub = self.site(at: home) else {
+            return
+        }
+        (sites[site].home, sites[site].endpoint) = (hub, home)
+        machine.node.setHome(home, advertised: home)
     }
 }

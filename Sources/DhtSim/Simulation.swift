@@ -87,11 +87,10 @@ public final class Simulation {
         switch event.kind {
         case .frameUp: frameReachedOverlay(event, from: from, overlay: to)
         case .frameDown: frameReachedDialler(event, origin: from, dialler: to)
-        case .departed: frameDeparted(slot: from, generation: event.via, isDown: event.flag)
-        case .opened: sessionOpened(dialler: from, overlay: to)
-        case .lost: sessionLost(dialler: from, overlay: to, generation: event.via)
-        case .nobodyThere: linkDown(EndpointID(rawValue: event.to), isRemote: false, at: from)
-        case .redial: redial(from: from, to: to)
+        case .departed: frameDeparted(from, generation: event.via, isDown: event.flag)
+        case .opened: sessionOpened(from, generation: event.via)
+        case .lost: sessionLost(from, generation: event.via)
+        case .closed: sessionClosed(EndpointID(rawValue: event.to), isDisuse: event.flag, at: from)
         case .join: join(from)
         case .crash: crash(from)
         case .operate: operate()
@@ -108,6 +107,8 @@ public final class Simulation {
             let site = Int(token)
             sites[site].wakeUs = .max
             guard let machine = sites[site].machine else { continue }
+            machine.plan.advance(nowUs: nowUs)
+            settle(machine, site)
             machine.node.advance(nowUs: nowUs)
             perform(machine, site)
         }
@@ -124,7 +125,7 @@ public final class Simulation {
                     reply(
                         machine.node.outbox.payload(slice), from: site, over: link,
                         as: purposeOfReply(machine))
-                case .warm(let endpoints): keepWarm(endpoints, at: site)
+                case .warm(let endpoints): keepWarm(endpoints, machine, site)
                 case .finished(let call, let result): finished(call, result, machine, site)
                 case .event: break
                 }
@@ -141,7 +142,7 @@ public final class Simulation {
     }
 
     /// A wake that is early only costs a look; so it is moved when it must be earlier, not when it may be later.
-    private func armWake(of site: Int, atUs deadlineUs: UInt64?) {
+    func armWake(of site: Int, atUs deadlineUs: UInt64?) {
         guard let deadlineUs, deadlineUs < sites[site].wakeUs else { return }
         wakes.cancel(sites[site].wake)
         sites[site].wake = wakes.schedule(atUs: deadlineUs, token: UInt64(site))

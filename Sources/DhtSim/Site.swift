@@ -1,10 +1,11 @@
 // RO:WHAT  Site: a host of the modelled network: a node with its overlay, a node behind a hub, or a hub.
 // RO:WHY   Sites are named by number everywhere; a dead one keeps its number, so that nothing is confused.
-// RO:INVARIANTS  a node that is up has a machine; a hub never has one.
+// RO:INVARIANTS  a node that is up has a machine; a hub never has one. A slot of a plan that has a session has a
+//          place in `SessionTable`.
 
 import DhtLoop
 
-/// A node and the calls it was asked to make. A class, because an array cannot hold a node.
+/// A node, its sessions' plan, and the calls it was asked to make. A class, because an array cannot hold a node.
 final class Machine {
     /// A call of the workload that has not ended.
     struct Pending {
@@ -16,13 +17,41 @@ final class Machine {
     }
 
     var node: DhtNode
+    var plan: SessionPlan
+    /// Place of each session, by the plan's slot; -1 for none.
+    private var places: [Int32] = []
     var pending: [Pending] = []
     /// Puts of the publisher that have not ended.
     var published: [OperationID] = []
     /// Answers to gets that it had handed back when it last sent one.
     private var getsHandedBack: UInt64 = 0
 
-    init(_ node: consuming DhtNode) { self.node = node }
+    init(_ node: consuming DhtNode, _ plan: consuming SessionPlan) {
+        self.node = node
+        self.plan = plan
+    }
+
+    /// Places of its sessions.
+    var sessions: [Int] { places.compactMap { $0 < 0 ? nil : Int($0) } }
+
+    /// The place of the session in a slot of the plan.
+    func session(in slot: Int) -> Int? {
+        slot < places.count && places[slot] >= 0 ? Int(places[slot]) : nil
+    }
+
+    /// The session at `place` is in `slot`.
+    func hold(_ place: Int, in slot: Int) {
+        if slot >= places.count { places += repeatElement(-1, count: slot + 1 - places.count) }
+        assert(places[slot] < 0, "one session a slot")
+        places[slot] = Int32(place)
+    }
+
+    /// Takes the session out of `slot`.
+    func takeSession(in slot: Int) -> Int? {
+        guard let place = session(in: slot) else { return nil }
+        places[slot] = -1
+        return place
+    }
 
     /// What the answer was to that it hands back now.
     func purposeOfHandedBack() -> Purpose {
@@ -52,8 +81,6 @@ struct Site {
     var half = false
     /// Position among the callers; -1 when it is none.
     var callerIndex = -1
-    /// Failed attempts to reach its hub since the last success.
-    var redials = 0
     var wake = TimerID.none
     var wakeUs = UInt64.max
 

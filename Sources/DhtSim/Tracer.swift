@@ -33,7 +33,7 @@ struct Tracer {
         guard let target = simulation.site(at: endpoint) else {
             return note("ask nobody at \(simulation.endpoints.text(endpoint))", simulation)
         }
-        let isWarm = simulation.sessions.find(site, target) != nil
+        let isWarm = simulation.session(of: site, at: target) != nil
         let rttMs = Double(2 * simulation.latency.baseUs(site, target)) / 1000
         note(
             "ask site \(target), distance 2^\(bits(simulation.sites[target].id)), "

@@ -130,31 +130,30 @@ struct MachineryTests {
 
 @Suite("The session table")
 struct SessionTableTests {
-    @Test("keeps each dialler's sessions, the least recently used first")
-    func order() {
+    @Test("keeps the sessions to each site, the newest first, and those to nobody beside")
+    func inbound() {
         var table = SessionTable()
         for _ in 0..<5 { table.addSite() }
-        let slots = (1...4).map { table.add(0, $0) }
-        table.touch(slots[0], 10)
-        #expect(table.dialledSessions(of: 0) == [slots[1], slots[2], slots[3], slots[0]])
-        table.remove(slots[2])
-        #expect(table.dialledSessions(of: 0) == [slots[1], slots[3], slots[0]])
-        #expect(table.find(0, 3) == nil)
-        #expect(table.find(0, 1) == slots[0])
-        #expect(table.inbound(to: 3).isEmpty)
-        #expect(table.dialled(by: 0) == 3)
+        let places = (0...3).map { table.add($0, 4, slot: 7) }
+        let lost = table.add(0, nil, slot: 8)
+        #expect(table.inbound(to: 4) == places.reversed() && table.count == 5)
+        for place in [places[1], lost, places[3]] { table.remove(place) }
+        #expect(table.inbound(to: 4) == [places[2], places[0]] && table.count == 2)
+        table.remove(places[0])
+        #expect(table.inbound(to: 4) == [places[2]] && table.inbound(to: 0).isEmpty)
+        #expect(table[places[2]].dialler == 2 && table[places[2]].slot == 7)
     }
 
     @Test("a name of an ended session does not fit its successor")
     func generations() {
         var table = SessionTable()
         for _ in 0..<2 { table.addSite() }
-        let slot = table.add(0, 1)
-        let generation = table[slot].generation
-        #expect(table.holds(slot, generation: generation))
-        table.remove(slot)
-        #expect(table.add(0, 1) == slot)
-        #expect(!table.holds(slot, generation: generation))
+        let place = table.add(0, 1, slot: 0)
+        let generation = table[place].generation
+        #expect(table.holds(place, generation: generation))
+        table.remove(place)
+        #expect(table.add(0, 1, slot: 0) == place)
+        #expect(!table.holds(place, generation: generation))
     }
 }
 

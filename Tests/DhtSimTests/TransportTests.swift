@@ -1,9 +1,9 @@
 // RO:WHAT  Tests of the modelled transport: what sessions and faults cost a frame, by hand, between few sites.
 // RO:WHY   The numbers that matter here are the ones a datagram network does not have.
 
-import DhtLoop
 import Testing
 
+@testable import DhtLoop
 @testable import DhtSim
 
 @Suite("The modelled transport")
@@ -56,7 +56,7 @@ struct TransportTests {
         let simulation = twoSites { $0.sessions.fastOpen = .cookie }
         let onewayUs = simulation.latency.baseUs(0, 1)
         #expect(pingUs(simulation) == 4 * onewayUs)
-        simulation.nowUs += 200_000_000
+        simulation.advance(to: simulation.nowUs + 200_000_000)
         #expect(pingUs(simulation) == 2 * onewayUs)
     }
 
@@ -65,7 +65,7 @@ struct TransportTests {
         let simulation = twoSites()
         let onewayUs = simulation.latency.baseUs(0, 1)
         _ = pingUs(simulation)
-        simulation.nowUs += 121_000_000
+        simulation.advance(to: simulation.nowUs + 121_000_000)
         #expect(pingUs(simulation) == 4 * onewayUs)
         #expect(simulation.traffic.sessionsOpened == 2)
         let opened = 2 * Traffic.openBytes + Traffic.closeBytes
@@ -125,7 +125,7 @@ struct TransportTests {
             for _ in before..<after { arrivals.append(dueUs) }
         }
         #expect(arrivals == arrivals.sorted())
-        #expect(simulation.sessions[simulation.sessions.find(0, 1)!].up.lastArrivalUs == arrivals.last)
+        #expect(simulation.sessions[simulation.session(of: 0, at: 1)!].up.lastArrivalUs == arrivals.last)
     }
 
     @Test("a frame for an id that the switch does not know comes back as unreachable")
@@ -145,8 +145,88 @@ struct TransportTests {
         for _ in 0..<2 { simulation.addLoneNode() }
         for site in [1, 2, 1, 3] { _ = pingUs(simulation, to: site) }
         #expect(simulation.traffic.sessionsEvicted == 1)
-        #expect(simulation.sessions.find(0, 2) == nil)
-        #expect(simulation.sessions.dialled(by: 0) == 2)
+        #expect(simulation.session(of: 0, at: 2) == nil)
+        #expect(simulation.sites[0].machine?.plan.sessions == 2)
+    }
+
+    @Test("a session opens a round trip after its first frame may leave, and its node hears of it")
+    func opening() {
+        let simulation = twoSites()
+        let onewayUs = simulation.latency.baseUs(0, 1)
+        simulation.pingForTest(from: 0, to: 1)
+        func isOpen() -> Bool { simulation.sites[0].machine!.plan.isOpen(simulation.sites[1].endpoint) }
+        simulation.advance(to: simulation.nowUs + 4 * onewayUs - 1)
+        #expect(!isOpen())
+        simulation.advance(to: simulation.nowUs + 1)
+        #expect(isOpen() && simulation.takesForOpen(0) == [1])
+    }
+
+    @Test("what the plan gives up its node hears: an idle session, and one that made room")
+    func closing() {
+        let simulation = twoSites { $0.sessions.cap = 2 }
+        for _ in 0..<2 { simulation.addLoneNode() }
+        for site in 1...3 { _ = pingUs(simulation, to: site) }
+        #expect(simulation.takesForOpen(0) == [2, 3])
+        simulation.advance(to: simulation.nowUs + 130_000_000)
+        #expect(simulation.takesForOpen(0) == [] && simulation.sessions.count == 0)
+    }
+
+    @Test(
+        "a frame for a kept overlay that waits for its redial is not sent, and the overlay is dialled until it is up"
+    )
+    func backOff() {
+        let simulation = twoSites()
+        let machine = simulation.sites[0].machine!
+        simulation.kill(1, isSilent: false)
+        machine.plan.keep(simulation.sites[1].endpoint, nowUs: simulation.nowUs)
+        simulation.settle(machine, 0)
+        simulation.advance(to: simulation.nowUs + 1_000_000)
+        let failed = simulation.traffic.sessionsFailed
+        #expect(failed > 1)
+        while machine.plan.hasSession(simulation.sites[1].endpoint) {
+            simulation.advance(to: simulation.nowUs + 1_000)
+        }
+        let before = simulation.traffic.sessionsFailed
+        simulation.pingForTest(from: 0, to: 1)
+        #expect(simulation.traffic.sessionsFailed == before && simulation.sessions.count == 0)
+        simulation.sites[1].isUp = true
+        simulation.advance(to: simulation.nowUs + 61_000_000)
+        let isOpen = machine.plan.isOpen(simulation.sites[1].endpoint)
+        #expect(isOpen && simulation.traffic.sessionsOpened == 1)
+    }
+
+    @Test("the warm set is dialled at the daemon's pace")
+    func warmPace() {
+        let simulation = twoSites()
+        for _ in 0..<4 { simulation.addLoneNode() }
+        let machine = simulation.sites[0].machine!
+        simulation.keepWarm((0..<6).map { simulation.sites[$0].endpoint }, machine, 0)
+        var counts: [Int] = []
+        for _ in 0..<6 {
+            simulation.advance(to: simulation.nowUs + 52_000)
+            counts.append(machine.plan.sessions)
+        }
+        #expect(counts == [1, 2, 3, 4, 5, 5])
+    }
+
+    @Test("a node behind a hub follows its plan's choice of home")
+    func home() {
+        var config = SimConfig()
+        (config.nodes.count, config.nodes.hubs) = (2, 2)
+        let simulation = Simulation(config: config)
+        simulation.populate()
+        simulation.advance(to: simulation.nowUs + 20_000_000)
+        let site = 2
+        let machine = simulation.sites[site].machine!
+        for hub in 0...1 { machine.plan.keep(simulation.sites[hub].endpoint, nowUs: simulation.nowUs) }
+        simulation.settle(machine, site)
+        simulation.advance(to: simulation.nowUs + 5_000_000)
+        let home = simulation.sites[site].home
+        simulation.sites[home].isUp = false
+        simulation.resetInbound(home)
+        simulation.advance(to: simulation.nowUs + 5_000_000)
+        #expect(simulation.sites[site].home == 1 - home)
+        #expect(machine.node.home == simulation.sites[1 - home].endpoint)
     }
 
     @Test("a full pool whose sessions are all opening has no room, and the node hears of it")
@@ -167,6 +247,12 @@ extension Simulation {
         callers.removeAll()
         join(site)
         sites[site].callerIndex = -1
+    }
+
+    /// Sites to whose overlays the node at `site` takes its sessions for open.
+    func takesForOpen(_ site: Int) -> [Int] {
+        guard let machine = sites[site].machine else { return [] }
+        return sites.indices.filter { machine.node.core.peers.isOpen(sites[$0].endpoint) }
     }
 
     /// Sends a ping as the node at `from` would.

@@ -118,7 +118,17 @@ public struct DhtNode: ~Copyable {
         }
     }
 
-    /// The session to an overlay is open: the nodes there learn of this one, and it of them.
+    /// The session to an overlay is open: lookups may be passed on over it. At home and where the node looks for others
+    /// this is `linkUp` as well.
+    public mutating func sessionOpened(_ endpoint: EndpointID, nowUs: UInt64) {
+        core.peers.sessionOpened(at: endpoint)
+        linkUp(endpoint, nowUs: nowUs)
+    }
+
+    /// The session to an overlay ended, for whatever reason. What was sent over it is given up only by `linkDown`.
+    public mutating func sessionClosed(_ endpoint: EndpointID) { core.peers.sessionEnded(at: endpoint) }
+
+    /// An overlay can be reached: the nodes there learn of this one, and it of them.
     public mutating func linkUp(_ endpoint: EndpointID, nowUs: UInt64) {
         guard search.bootstrap.contains(endpoint) || endpoint == home else { return }
         core.ping(Contact(id: .zero, endpoint: endpoint), .anyone, nowUs)

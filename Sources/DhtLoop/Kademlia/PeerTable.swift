@@ -23,6 +23,8 @@ struct PeerTable {
     private var lifetimes = Lifetimes()
     private var evicted = EvictedContacts()
     private var warmSessions = WarmSessions()
+    /// Overlays to which a session is open.
+    private var open: Set<EndpointID> = []
     /// Silence after which others are told of farther contacts instead. Every answer that names contacts asks for it,
     /// so it is learned once a turn and kept.
     private(set) var doubtfulUs: UInt64 = 3600 * 1_000_000
@@ -53,8 +55,8 @@ struct PeerTable {
     /// Whether `id` lies where the neighbours of the local node do.
     func isNeighbour(_ id: NodeID) -> Bool { table.isNear(id, neighbours: neighbourCount) }
 
-    /// Whether the session to an overlay is open, as far as is known.
-    func isOpen(_ endpoint: EndpointID) -> Bool { warmSessions.isOpen(endpoint) }
+    /// Whether the session to an overlay is open.
+    func isOpen(_ endpoint: EndpointID) -> Bool { open.contains(endpoint) }
 
     /// Since when a contact must have been seen for others to be told of it.
     @inline(__always)
@@ -259,10 +261,10 @@ struct PeerTable {
     }
 
     /// A session to an overlay is open.
-    mutating func sessionOpened(at endpoint: EndpointID) { warmSessions.opened(at: endpoint) }
+    mutating func sessionOpened(at endpoint: EndpointID) { open.insert(endpoint) }
 
     /// The session to an overlay ended.
-    mutating func sessionEnded(at endpoint: EndpointID) { warmSessions.ended(at: endpoint) }
+    mutating func sessionEnded(at endpoint: EndpointID) { open.remove(endpoint) }
 
     /// The other side ended the session to an overlay: the neighbours there are asked at once whether they are gone
     /// with it. All nodes behind the home overlay would be, were it that one; it is waited for.

@@ -12,22 +12,12 @@ struct WarmSessions {
 
     private var nextUs: UInt64 = 0
     private var pauseUs = Self.firstPauseUs
-    /// Where sessions are kept open, as far as is known.
-    private var open: Set<EndpointID> = []
-
-    func isOpen(_ endpoint: EndpointID) -> Bool { open.contains(endpoint) }
-
-    mutating func opened(at endpoint: EndpointID) { open.insert(endpoint) }
-
-    mutating func ended(at endpoint: EndpointID) { open.remove(endpoint) }
 
     /// Names the sessions to keep open, when that is due: in each bucket to those that answer soonest.
     mutating func choose(from table: RoutingTable, _ nowUs: UInt64, _ context: inout NodeContext) {
         guard context.config.warmPerBucket > 0, nowUs >= nextUs else { return }
         nextUs = nowUs + pauseUs
         pauseUs = min(2 * pauseUs, Self.pauseUs)
-        let wanted = table.soonest(perBucket: context.config.warmPerBucket)
-        open = Set(wanted)
-        context.outbox.warm(wanted)
+        context.outbox.warm(table.soonest(perBucket: context.config.warmPerBucket))
     }
 }

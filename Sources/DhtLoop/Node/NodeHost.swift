@@ -201,8 +201,8 @@ public final class NodeHost: PoolOwner {
             level: sessionLevel(endpoint), "overlay_up",
             metadata: ["peer": .string(endpoints.text(endpoint))])
         names.opened(endpoint)
-        if needsHome, bootstrap.contains(endpoint) { moveHome(to: endpoint) }
-        node.linkUp(endpoint, nowUs: nowUs)
+        followHome()
+        node.sessionOpened(endpoint, nowUs: nowUs)
         settle()
     }
 
@@ -214,9 +214,9 @@ public final class NodeHost: PoolOwner {
 
     override public func poolClosed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
         log.log(
-            level: sessionLevel(endpoint), "overlay_down",
-            metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
-        if needsHome, let other = bootstrap.first(where: { pool.isOpen($0) }) { moveHome(to: other) }
+            level: sessionLevel(endpoint), "overlay_down", metadata: describe(reason, at: endpoint))
+        followHome()
+        node.sessionClosed(endpoint)
         if !reason.isDisuse { lost(endpoint, isRemote: reason.isRemote, nowUs) }
     }
 
@@ -225,10 +225,16 @@ public final class NodeHost: PoolOwner {
         bootstrap.contains(endpoint) ? .info : .debug
     }
 
+    private func describe(_ reason: CloseReason, at endpoint: EndpointID) -> Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            "peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label),
+        ]
+        if let detail = reason.detail { metadata["error"] = .string(detail) }
+        return metadata
+    }
+
     override public func poolDialFailed(_ endpoint: EndpointID, reason: CloseReason, nowUs: UInt64) {
-        log.warning(
-            "dial_failed",
-            metadata: ["peer": .string(endpoints.text(endpoint)), "cause": .string(reason.label)])
+        log.warning("dial_failed", metadata: describe(reason, at: endpoint))
         lost(endpoint, isRemote: reason.isRemote, nowUs)
     }
 
@@ -250,14 +256,11 @@ public final class NodeHost: PoolOwner {
         settle()
     }
 
-    /// Whether the overlay that others are told is none of ours, or is down.
-    private var needsHome: Bool {
-        overlay == nil && !(bootstrap.contains(node.home) && pool.isOpen(node.home))
-    }
-
-    private func moveHome(to endpoint: EndpointID) {
-        node.setHome(endpoint, advertised: advertised ?? endpoint)
-        log.info("home", metadata: ["peer": .string(endpoints.text(endpoint))])
+    /// Without a switch of its own, the node's home is the one that the sessions' plan has chosen.
+    private func followHome() {
+        guard overlay == nil, pool.home != .none, pool.home != node.home else { return }
+        node.setHome(pool.home, advertised: advertised ?? pool.home)
+        log.info("home", metadata: ["peer": .string(endpoints.text(pool.home))])
     }
 
     // MARK: - Performing
@@ -358,7 +361,7 @@ extension NodeHost: BootstrapOwner {
             // Open already, for another reason: nobody was asked yet who else is there.
             if pool.isOpen(endpoint) { node.linkUp(endpoint, nowUs: loop.nowUs) }
         }
-        if needsHome, let open = now.first(where: { pool.isOpen($0) }) { moveHome(to: open) }
+        followHome()
         settle()
     }
 

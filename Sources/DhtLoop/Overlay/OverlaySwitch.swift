@@ -224,7 +224,7 @@ extension OverlaySwitch: ConnectionTaker {
         do throws(SystemError) {
             try session.adopt(socket, nowUs: nowUs)
         } catch {
-            session.close(.failed(error.code))
+            session.close(CloseReason(error))
         }
     }
 }

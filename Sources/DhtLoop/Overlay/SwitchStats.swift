@@ -45,6 +45,7 @@ public struct SwitchStats: Sendable {
     /// Labels of `handshakeFailures`: why a session may end before it is open.
     public static let handshakeLabels = [
         "bad_magic", "bad_version", "missing_gossip", "timeout", "peer_closed", "io_error",
+        "unwatched",
     ]
 
     /// Frames by what became of them: `overlay_frames_total{path}`.

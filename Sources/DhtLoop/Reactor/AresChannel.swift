@@ -77,21 +77,21 @@ final class AresChannel: EventSource {
 
     fileprivate func watch(_ fd: Int32, reads: Bool, writes: Bool) {
         let events = (reads ? EPOLLIN.rawValue : 0) | (writes ? EPOLLOUT.rawValue : 0)
-        if let socket = sockets[fd] {
-            if events != 0 { return loop.setInterest(events, of: socket) }
-            sockets[fd] = nil
-            return loop.detach(socket)
-        }
-        guard events != 0 else { return }
-        let socket = AresSocket(fd, channel: self)
-        loop.attach(socket)
+        guard events != 0 else { return forget(fd) }
         do throws(SystemError) {
-            try loop.watch(fd, events: events, for: socket)
+            if let socket = sockets[fd] { return try loop.setInterest(events, of: socket) }
+            let socket = AresSocket(fd, channel: self)
+            loop.attach(socket)
             sockets[fd] = socket
+            try loop.watch(fd, events: events, for: socket)
         } catch {
             // A socket that cannot be watched stays silent: its question ends by time-out.
-            loop.detach(socket)
+            forget(fd)
         }
+    }
+
+    private func forget(_ fd: Int32) {
+        if let socket = sockets.removeValue(forKey: fd) { loop.detach(socket) }
     }
 }
 

@@ -24,7 +24,8 @@ public enum Clock {
     @inline(__always)
     private static func read(_ clock: clockid_t) -> timespec {
         var time = timespec()
-        clock_gettime(clock, &time)
+        let result = clock_gettime(clock, &time)
+        assert(result == 0, "the clock is one of the two that every kernel has")
         return time
     }
 }

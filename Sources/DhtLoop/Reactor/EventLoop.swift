@@ -36,6 +36,8 @@ public final class EventLoop {
     public private(set) var eventsHandled: UInt64 = 0
     /// Timers handed to sources.
     public private(set) var timersFired: UInt64 = 0
+    /// Calls of epoll_ctl that failed; but for those of `unwatch`, who asked was told.
+    public private(set) var watchFailures: UInt64 = 0
 
     public init() throws(SystemError) {
         epoll = try FileDescriptor("epoll_create1", epoll_create1(Int32(EPOLL_CLOEXEC)))
@@ -43,7 +45,9 @@ public final class EventLoop {
         nowUs = Clock.monotonicUs()
         timers = TimerWheel(nowUs: nowUs)
         // A peer that went away is an error of a write, not a reason to die.
-        signal(SIGPIPE, SIG_IGN)
+        var ignore = sigaction()
+        ignore.__sigaction_handler.sa_handler = SIG_IGN
+        try systemCall("sigaction") { sigaction(SIGPIPE, &ignore, nil) }
     }
 
     deinit { events.deallocate() }
@@ -59,29 +63,38 @@ public final class EventLoop {
     /// Watches `fd` for an attached source, which goes on owning it. `events` are epoll's bits.
     public func watch(_ fd: Int32, events: UInt32, for source: EventSource) throws(SystemError) {
         precondition(source.isAttached && source.registeredFD < 0, "one descriptor an attached source")
-        var event = epoll_event()
-        event.events = events
-        event.data.u64 = SourceTable.userWord(source.handle)
-        guard epoll_ctl(epoll.raw, EPOLL_CTL_ADD, fd, &event) == 0 else {
-            throw SystemError(operation: "epoll_ctl")
-        }
-        (source.registeredFD, source.interest) = (fd, events)
+        try control(EPOLL_CTL_ADD, fd, events, source)
+        source.registeredFD = fd
     }
 
-    /// Changes the events that `source` waits for.
-    public func setInterest(_ events: UInt32, of source: EventSource) {
+    /// Changes the events that `source` waits for. When it throws, nothing has changed: who waited for more would
+    /// wait for ever.
+    @inline(__always)
+    public func setInterest(_ events: UInt32, of source: EventSource) throws(SystemError) {
         guard source.registeredFD >= 0, source.interest != events else { return }
+        try control(EPOLL_CTL_MOD, source.registeredFD, events, source)
+    }
+
+    private func control(
+        _ operation: Int32, _ fd: Int32, _ events: UInt32, _ source: EventSource
+    ) throws(SystemError) {
         var event = epoll_event()
         event.events = events
         event.data.u64 = SourceTable.userWord(source.handle)
-        epoll_ctl(epoll.raw, EPOLL_CTL_MOD, source.registeredFD, &event)
+        do throws(SystemError) {
+            try systemCall("epoll_ctl") { epoll_ctl(epoll.raw, operation, fd, &event) }
+        } catch {
+            watchFailures += 1
+            throw error
+        }
         source.interest = events
     }
 
     /// Stops watching the descriptor of `source`. Call before closing it.
     public func unwatch(_ source: EventSource) {
         guard source.registeredFD >= 0 else { return }
-        epoll_ctl(epoll.raw, EPOLL_CTL_DEL, source.registeredFD, nil)
+        // One that is closed already is out of the set. An event of one that is not reaches nobody.
+        if epoll_ctl(epoll.raw, EPOLL_CTL_DEL, source.registeredFD, nil) < 0 { watchFailures += 1 }
         (source.registeredFD, source.interest) = (-1, 0)
     }
 

@@ -12,10 +12,13 @@ public struct FileDescriptor: ~Copyable {
     public init(owning raw: Int32) { self.raw = raw }
 
     /// Takes over the result of a call; -1 throws its errno.
-    init(_ operation: StaticString, _ result: Int32) throws(SystemError) {
-        guard result >= 0 else { throw SystemError(operation: operation) }
-        raw = result
+    init(_ operation: StaticString, _ call: @autoclosure () -> Int32) throws(SystemError) {
+        raw = try systemCall(operation, call)
     }
 
-    deinit { close(raw) }
+    deinit {
+        // Whatever close says, the number is free after it, but for one that was not open.
+        let result = close(raw)
+        assert(result == 0 || errno != EBADF, "somebody else closed the descriptor")
+    }
 }

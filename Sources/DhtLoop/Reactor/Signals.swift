@@ -24,9 +24,10 @@ public final class SignalSource: EventSource {
     /// Attaches itself to `loop`; `stop` ends that. `owner` is not retained.
     public init(loop: EventLoop, owner: SignalOwner) throws(SystemError) {
         var set = sigset_t()
-        sigemptyset(&set)
-        for signal in Self.signals { sigaddset(&set, signal) }
-        pthread_sigmask(SIG_BLOCK, &set, nil)
+        try systemCall("sigemptyset") { sigemptyset(&set) }
+        for signal in Self.signals { try systemCall("sigaddset") { sigaddset(&set, signal) } }
+        let code = pthread_sigmask(SIG_BLOCK, &set, nil)
+        guard code == 0 else { throw SystemError(operation: "pthread_sigmask", code: code) }
         let flags = Int32(SFD_NONBLOCK) | Int32(SFD_CLOEXEC)
         fd = try FileDescriptor("signalfd", signalfd(-1, &set, flags))
         (self.loop, self.owner) = (loop, owner)
@@ -41,6 +42,7 @@ public final class SignalSource: EventSource {
     override public func ready(_ events: UInt32, nowUs: UInt64) {
         var info = signalfd_siginfo()
         let size = MemoryLayout<signalfd_siginfo>.size
+        // Nothing left, or an interruption: what is left behind is announced again.
         while read(fd.raw, &info, size) == size {
             owner.received(signal: Int32(info.ssi_signo), nowUs: nowUs)
         }

@@ -94,14 +94,16 @@ public struct SocketAddress: Equatable, Sendable, CustomStringConvertible {
     public var description: String {
         let text = String(unsafeUninitializedCapacity: Self.hostBytes) { buffer in
             buffer.withMemoryRebound(to: CChar.self) { chars in
-                switch host {
-                case .v4(var bits): inet_ntop(AF_INET, &bits, chars.baseAddress, socklen_t(chars.count))
-                case .v6(let high, let low):
-                    _ = withUnsafeBytes(of: (high, low)) {
-                        inet_ntop(AF_INET6, $0.baseAddress, chars.baseAddress, socklen_t(chars.count))
+                let room = socklen_t(chars.count)
+                let text =
+                    switch host {
+                    case .v4(var bits): inet_ntop(AF_INET, &bits, chars.baseAddress, room)
+                    case .v6(let high, let low):
+                        withUnsafeBytes(of: (high, low)) {
+                            inet_ntop(AF_INET6, $0.baseAddress, chars.baseAddress, room)
+                        }
                     }
-                }
-                return strlen(chars.baseAddress!)
+                return text.map { strlen($0) } ?? 0
             }
         }
         return family == AF_INET ? "\(text):\(port)" : "[\(text)]:\(port)"

@@ -30,12 +30,10 @@ enum Sockets {
     ) throws(SystemError) -> FileDescriptor {
         let fd = try FileDescriptor("socket", socket(address.family, streamFlags, 0))
         set(fd.raw, SOL_SOCKET, SO_REUSEADDR, 1)
-        guard address.withSockaddr({ bind(fd.raw, $0, $1) }) == 0 else {
-            throw SystemError(operation: "bind")
-        }
+        try systemCall("bind") { address.withSockaddr { bind(fd.raw, $0, $1) } }
         if fastOpen != .off { set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN, fastOpenQueue) }
         if fastOpen == .always { set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN_NO_COOKIE, 1) }
-        guard Glibc.listen(fd.raw, backlog) == 0 else { throw SystemError(operation: "listen") }
+        try systemCall("listen") { Glibc.listen(fd.raw, backlog) }
         return fd
     }
 
@@ -47,7 +45,10 @@ enum Sockets {
         if fastOpen != .off { set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN_CONNECT, 1) }
         if fastOpen == .always { set(fd.raw, Int32(IPPROTO_TCP), TCP_FASTOPEN_NO_COOKIE, 1) }
         let isDone = address.withSockaddr { connect(fd.raw, $0, $1) } == 0
-        guard isDone || errno == EINPROGRESS else { throw SystemError(operation: "connect") }
+        // One that a signal interrupts goes on as one that would block does.
+        guard isDone || errno == EINPROGRESS || errno == EINTR else {
+            throw SystemError(operation: "connect")
+        }
         return Dialled(fd: fd, takesBytes: isDone)
     }
 
@@ -59,13 +60,14 @@ enum Sockets {
         return fd
     }
 
-    /// How a connect ended: 0 for connected, else its errno.
+    /// How a connect ended: 0 for connected, else its errno, or that of asking.
     static func pendingError(of fd: Int32) -> Int32 {
         var (code, size): (Int32, socklen_t) = (0, socklen_t(MemoryLayout<Int32>.size))
         return getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size) == 0 ? code : errno
     }
 
-    /// Whether the other side has not answered the SYN yet.
+    /// Whether the other side has not answered the SYN yet. No, when the kernel does not say: that only decides
+    /// which time-out a failed session is said to have met.
     static func awaitsAnswer(_ fd: Int32) -> Bool {
         var (state, size): (UInt8, socklen_t) = (0, 1)
         // The state is the first byte of `tcp_info`; the kernel copies as much as is asked for.
@@ -77,11 +79,13 @@ enum Sockets {
     static func boundAddress(of fd: Int32) throws(SystemError) -> SocketAddress {
         var storage = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let result = withUnsafeMutablePointer(to: &storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(fd, $0, &size) }
+        try systemCall("getsockname") {
+            withUnsafeMutablePointer(to: &storage) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(fd, $0, &size) }
+            }
         }
-        guard result == 0, let address = SocketAddress(storage) else {
-            throw SystemError(operation: "getsockname")
+        guard let address = SocketAddress(storage) else {
+            throw SystemError(operation: "getsockname", code: EAFNOSUPPORT)
         }
         return address
     }
@@ -96,8 +100,9 @@ enum Sockets {
         set(fd, tcp, TCP_USER_TIMEOUT, userTimeoutMs)
     }
 
+    /// An option is a wish: a kernel that refuses it, as many do fast open, leaves a socket that works without.
     private static func set(_ fd: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
         var value = value
-        setsockopt(fd, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+        _ = setsockopt(fd, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
     }
 }

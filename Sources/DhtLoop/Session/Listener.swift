@@ -20,7 +20,7 @@ public final class Listener: EventSource {
 
     /// Where it listens, with the port that the kernel chose.
     public let address: SocketAddress
-    /// Times it had to rest.
+    /// Times it had to rest, or to rest on.
     public private(set) var rests: UInt64 = 0
 
     private let loop: EventLoop
@@ -53,19 +53,29 @@ public final class Listener: EventSource {
             }
         } catch {
             // What is wrong with one connection is not wrong with the next.
-            let passing = [EAGAIN, EINTR, ECONNABORTED, EPROTO, EPERM]
+            let passing = [EAGAIN, ECONNABORTED, EPROTO, EPERM]
             if !passing.contains(error.code) { takeRest(nowUs) }
         }
     }
 
-    private func takeRest(_ nowUs: UInt64) {
+    /// Leaves connections waiting for a while.
+    func takeRest(_ nowUs: UInt64) {
+        // Where the loop cannot stop watching, connections are tried in each turn of the rest.
+        try? loop.setInterest(0, of: self)
+        restOn(nowUs)
+    }
+
+    private func restOn(_ nowUs: UInt64) {
         rests += 1
-        loop.setInterest(0, of: self)
         rest.set(nowUs + Self.restUs, on: loop, for: self)
     }
 
     override public func timer(tag: UInt32, nowUs: UInt64) {
         rest.fired()
-        loop.setInterest(EPOLLIN.rawValue, of: self)
+        do throws(SystemError) {
+            try loop.setInterest(EPOLLIN.rawValue, of: self)
+        } catch {
+            restOn(nowUs)
+        }
     }
 }

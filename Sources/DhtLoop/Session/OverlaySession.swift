@@ -1,7 +1,7 @@
 // RO:WHAT  OverlaySession: one TCP connection that speaks OAP, dialled or accepted.
 // RO:WHY   HELLO and the first frames leave together; a cold session costs no more round trips than it must.
 // RO:INVARIANTS  EPOLLOUT is armed only while connecting or blocked; `send` closes nothing, so an
-//          owner is not called back from inside it; at most one read a turn.
+//          owner is not called back from inside it, but for `sessionStalled`; at most one read a turn.
 // RO:TEST  Tests/DhtLoopTests/Session/OverlaySessionTests.swift
 
 import CEpoll
@@ -30,13 +30,11 @@ public final class OverlaySession: EventSource {
     public private(set) var openedUs: UInt64 = 0
     /// When bytes last came.
     public private(set) var lastReceivedUs: UInt64
-    /// When a Data frame last came or was queued, or when it opened.
-    public private(set) var lastDataUs: UInt64
 
     private let loop: EventLoop
     private let owner: SessionOwner
     private let counters: SessionCounters
-    private var policy: SessionPolicy
+    private let policy: SessionPolicy
     private var fd: FileDescriptor?
     private var decoder = FrameDecoder()
     private var tx: TxQueue
@@ -53,7 +51,7 @@ public final class OverlaySession: EventSource {
         (self.policy, self.counters) = (policy, counters)
         state = .waiting
         startedUs = loop.nowUs
-        (lastReceivedUs, lastDataUs, lastSentUs) = (startedUs, startedUs, startedUs)
+        (lastReceivedUs, lastSentUs) = (startedUs, startedUs)
         tx = TxQueue(memory: loop.memory)
         super.init()
         tx.appendHello(.ours)
@@ -107,7 +105,6 @@ public final class OverlaySession: EventSource {
             return false
         }
         counters.framesOut += 1
-        lastDataUs = loop.nowUs
         return true
     }
 
@@ -126,7 +123,8 @@ public final class OverlaySession: EventSource {
         guard canSend else { return false }
         let before = tx.waiting
         loop.deferToEndOfTurn(self)
-        if writeQueue() == .blocked { block() }
+        // Where the loop cannot watch for room, the end of the turn finds the same, and closes.
+        if writeQueue() == .blocked { try? block() }
         return tx.waiting < before
     }
 
@@ -137,10 +135,14 @@ public final class OverlaySession: EventSource {
     }
 
     private func flush() {
-        switch writeQueue() {
-        case .drained: unblock()
-        case .blocked: block()
-        case .failed(let code): close(.failed(code))
+        do throws(SystemError) {
+            switch writeQueue() {
+            case .drained: try unblock()
+            case .blocked: try block()
+            case .failed(let code): close(.failed(code))
+            }
+        } catch {
+            close(CloseReason(error))
         }
     }
 
@@ -152,14 +154,21 @@ public final class OverlaySession: EventSource {
         return result
     }
 
-    private func block() {
-        isBlocked = true
-        loop.setInterest(EPOLLIN.rawValue | EPOLLOUT.rawValue, of: self)
+    private func block() throws(SystemError) {
+        try loop.setInterest(EPOLLIN.rawValue | EPOLLOUT.rawValue, of: self)
+        stall(true)
     }
 
-    private func unblock() {
-        isBlocked = false
-        loop.setInterest(EPOLLIN.rawValue, of: self)
+    private func unblock() throws(SystemError) {
+        try loop.setInterest(EPOLLIN.rawValue, of: self)
+        stall(false)
+    }
+
+    @inline(__always)
+    private func stall(_ isStalled: Bool) {
+        guard isBlocked != isStalled else { return }
+        isBlocked = isStalled
+        owner.sessionStalled(self, isStalled: isStalled)
     }
 
     // MARK: - Events
@@ -167,10 +176,7 @@ public final class OverlaySession: EventSource {
     override public func ready(_ events: UInt32, nowUs: UInt64) {
         if state == .dialling, !finishConnect() { return }
         if events & ~EPOLLOUT.rawValue != 0 { receive(nowUs) }
-        if events & EPOLLOUT.rawValue != 0, state != .closed {
-            isBlocked = false
-            flush()
-        }
+        if events & EPOLLOUT.rawValue != 0, state != .closed { flush() }
     }
 
     private func finishConnect() -> Bool {
@@ -193,11 +199,13 @@ public final class OverlaySession: EventSource {
     private func receive(_ nowUs: UInt64) {
         guard let descriptor = fd?.raw else { return }
         let buffer = loop.memory.receiveBuffer
-        let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
-        guard count > 0 else {
-            if count == 0 { return close(.peerClosed) }
-            return errno == EAGAIN || errno == EINTR ? () : close(.failed(errno))
+        let count: Int
+        do throws(SystemError) {
+            count = try systemCall("recv") { recv(descriptor, buffer.baseAddress, buffer.count, 0) }
+        } catch {
+            return error.code == EAGAIN ? () : close(.failed(error.code))
         }
+        guard count > 0 else { return close(.peerClosed) }
         lastReceivedUs = nowUs
         counters.bytesIn += UInt64(count)
         decode(UnsafeRawBufferPointer(rebasing: buffer[..<count]), nowUs)
@@ -211,7 +219,6 @@ public final class OverlaySession: EventSource {
                 switch event {
                 case .frame(.data, let payload):
                     counters.framesIn += 1
-                    lastDataUs = nowUs
                     owner.sessionReceived(self, payload: payload, nowUs: nowUs)
                 case .frame(.ctrl, _): counters.ctrlIn += 1
                 case .hello: open(nowUs)
@@ -223,18 +230,12 @@ public final class OverlaySession: EventSource {
     }
 
     private func open(_ nowUs: UInt64) {
-        (state, openedUs, lastDataUs) = (.open, nowUs, nowUs)
+        (state, openedUs) = (.open, nowUs)
         owner.sessionOpened(self, nowUs: nowUs)
         if state == .open { upkeep(nowUs) }
     }
 
     // MARK: - Time
-
-    /// Changes the time-outs of a session that is kept longer, or less long, than it was meant to be.
-    public func apply(_ policy: SessionPolicy) {
-        self.policy = policy
-        if state == .open { upkeep(loop.nowUs) }
-    }
 
     override public func timer(tag: UInt32, nowUs: UInt64) {
         alarm.fired()
@@ -250,14 +251,13 @@ public final class OverlaySession: EventSource {
 
     /// Closes an idle session, sends a heartbeat on a quiet one, and sleeps until either may be due again.
     private func upkeep(_ nowUs: UInt64) {
-        let trafficUs = policy.heartbeatsCount ? lastReceivedUs : lastDataUs
-        guard nowUs < later(trafficUs, by: policy.idleTimeoutUs) else { return close(.idle) }
+        let idleUs = later(lastReceivedUs, by: policy.idleTimeoutUs)
+        guard nowUs < idleUs else { return close(.idle) }
         if nowUs >= later(lastSentUs, by: policy.heartbeatUs) {
             lastSentUs = nowUs
             _ = queue(.ctrl, UnsafeRawBufferPointer(start: nil, count: 0))
         }
-        let dueUs = min(later(trafficUs, by: policy.idleTimeoutUs), later(lastSentUs, by: policy.heartbeatUs))
-        alarm.set(dueUs, on: loop, for: self)
+        alarm.set(min(idleUs, later(lastSentUs, by: policy.heartbeatUs)), on: loop, for: self)
     }
 
     private func arm(in delayUs: UInt64) { alarm.set(later(loop.nowUs, by: delayUs), on: loop, for: self) }

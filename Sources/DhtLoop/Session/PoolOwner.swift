@@ -26,7 +26,7 @@ public struct PoolPolicy: Equatable, Sendable {
     public var connectTimeoutUs: UInt64 = 2_000_000
     /// Without a Data frame, until a session that is not kept is closed.
     public var idleTimeoutUs: UInt64 = 120_000_000
-    /// Without sending, until a session that is kept sends a heartbeat: half of a switch's idle time-out.
+    /// Without sending, until a session sends a heartbeat: half of a switch's idle time-out.
     public var heartbeatUs: UInt64 = 450_000_000
     /// An open session that lasts this long makes the next reconnect start from a short delay.
     public var stableUs: UInt64 = 10_000_000
@@ -39,19 +39,12 @@ public struct PoolPolicy: Equatable, Sendable {
 
     public init() {}
 
-    /// For sessions that are opened to send something and closed when they are no longer used.
-    var passing: SessionPolicy {
+    /// A session's own time-outs. The plan closes an idle one; one that it leaves open TCP keep-alive watches, and
+    /// heartbeats keep.
+    var session: SessionPolicy {
         var policy = SessionPolicy(
-            connectTimeoutUs: connectTimeoutUs, handshakeTimeoutUs: connectTimeoutUs,
-            idleTimeoutUs: idleTimeoutUs, heartbeatsCount: false)
-        policy.heartbeatUs = .max
-        return policy
-    }
-
-    /// For sessions that are kept or warm: TCP keep-alive finds a dead link, heartbeats keep a healthy one.
-    var kept: SessionPolicy {
-        var policy = passing
-        (policy.idleTimeoutUs, policy.heartbeatUs) = (.max, heartbeatUs)
+            connectTimeoutUs: connectTimeoutUs, handshakeTimeoutUs: connectTimeoutUs, idleTimeoutUs: .max)
+        policy.heartbeatUs = heartbeatUs
         return policy
     }
 }

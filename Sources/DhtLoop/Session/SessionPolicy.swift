@@ -1,5 +1,5 @@
 // RO:WHAT  SessionPolicy: a session's time-outs.  SessionCounters: what an owner's sessions did, summed.
-// RO:WHY   A switch waits for its clients, a pool closes what it no longer uses: same machine, other numbers.
+// RO:WHY   A switch waits for its clients, a pool for its plan: same machine, other numbers.
 
 /// A session's time-outs, in microseconds; `.max` is never.
 public struct SessionPolicy: Equatable, Sendable {
@@ -7,23 +7,19 @@ public struct SessionPolicy: Equatable, Sendable {
     public var connectTimeoutUs: UInt64
     /// From connected to the peer's complete HELLO.
     public var handshakeTimeoutUs: UInt64
-    /// Without traffic, until the session is closed.
+    /// Without a byte from the other side, until the session is closed.
     public var idleTimeoutUs: UInt64
-    /// Whether anything received counts as traffic (a switch, which waits for signs of life), or only Data
-    /// frames of either direction (a pool, which wants rid of what it does not use).
-    public var heartbeatsCount: Bool
     /// Without sending, until an empty Ctrl frame is sent.
     public var heartbeatUs: UInt64
 
     /// `idleTimeoutUs` is that of the other side too, as far as it is known: half of it passes between heartbeats.
     public init(
         connectTimeoutUs: UInt64 = 2_000_000, handshakeTimeoutUs: UInt64 = 2_000_000,
-        idleTimeoutUs: UInt64 = 900_000_000, heartbeatsCount: Bool = true
+        idleTimeoutUs: UInt64 = 900_000_000
     ) {
         self.connectTimeoutUs = connectTimeoutUs
         self.handshakeTimeoutUs = handshakeTimeoutUs
         self.idleTimeoutUs = idleTimeoutUs
-        self.heartbeatsCount = heartbeatsCount
         heartbeatUs = idleTimeoutUs == .max ? .max : idleTimeoutUs / 2
     }
 }

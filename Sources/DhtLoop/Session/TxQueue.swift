@@ -68,11 +68,13 @@ struct TxQueue: ~Copyable {
     /// Sends what the socket takes, in one call.
     mutating func flush(to fd: Int32) -> Flush {
         guard let buffer, waiting > 0 else { return .drained }
-        let count = send(fd, buffer.base + sent, waiting, Int32(MSG_NOSIGNAL))
-        guard count >= 0 else {
-            return errno == EAGAIN || errno == EINTR || errno == EINPROGRESS ? .blocked : .failed(errno)
+        do throws(SystemError) {
+            sent += try systemCall("send") {
+                send(fd, buffer.base + sent, waiting, Int32(MSG_NOSIGNAL))
+            }
+        } catch {
+            return error.code == EAGAIN || error.code == EINPROGRESS ? .blocked : .failed(error.code)
         }
-        sent += count
         guard sent < tail else {
             clear()
             return .drained

@@ -47,7 +47,7 @@ private final class Stage {
     /// Fills the half of the network where the key lies: peers 1 to 4, a session to each in `open`.
     func meetPeers(open: Set<UInt64>) {
         for number in 1...4 { node.meet(peer(UInt64(number)), rttUs: 10_000, nowUs) }
-        for number in open { node.core.peers.sessionOpened(at: endpoint(number)) }
+        for number in open { node.sessionOpened(endpoint(number), nowUs: nowUs) }
         node.outbox.clear()
     }
 
@@ -231,6 +231,28 @@ struct RecursionTests {
             _ = stage.node.keep(Stage.key, seq: 1, ttlSeconds: 60, value: [1], stage.nowUs)
             let held = ask { $0.appendGet(key: Stage.key, recursion: 2) }
             #expect(held.count == 1 && stage.node.stats.passedOn == 0)
+        }
+
+        @Test("passes on over whichever session is open, and over none that has ended, for whatever reason")
+        func sessions() {
+            let stage = Stage()
+            stage.meetPeers(open: [1])
+            func passedOnTo(rpc: UInt64) -> EndpointID? {
+                let sent = stage.receive(from: Stage.asker, rpc: rpc, over: stage.link) {
+                    $0.appendGet(key: Stage.key, recursion: 1)
+                }
+                return sent.compactMap(\.endpoint).first
+            }
+            #expect(passedOnTo(rpc: 1) == stage.endpoint(1))
+            stage.node.sessionClosed(stage.endpoint(1))
+            #expect(passedOnTo(rpc: 2) == nil)
+            for number in [1, 3] as [UInt64] {
+                stage.node.sessionOpened(stage.endpoint(number), nowUs: stage.nowUs)
+            }
+            #expect(passedOnTo(rpc: 3) == stage.endpoint(1))
+            stage.node.linkDown(stage.endpoint(1), isRemote: false, nowUs: stage.nowUs)
+            stage.node.outbox.clear()
+            #expect(passedOnTo(rpc: 4) == stage.endpoint(3))
         }
 
         @Test("passes on no more at a time than it has room for, whoever asks")

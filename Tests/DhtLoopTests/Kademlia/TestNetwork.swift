@@ -66,6 +66,7 @@ final class TestNetwork {
     /// Takes a node's actions into the air.
     func collect(_ index: Int) {
         let box = nodes[index]
+        let wasWarm = box.warm
         for action in box.node.outbox.actions {
             switch action {
             case .send(let endpoint, let slice):
@@ -82,6 +83,16 @@ final class TestNetwork {
             }
         }
         box.node.outbox.clear()
+        if box.warm != wasWarm { openWarm(box, wasWarm, index) }
+    }
+
+    /// The sessions that a node wants open are open at once, and those it wanted before are not.
+    private func openWarm(_ box: NetworkNode, _ before: [EndpointID], _ index: Int) {
+        for endpoint in before where !box.warm.contains(endpoint) { box.node.sessionClosed(endpoint) }
+        for endpoint in box.warm where !before.contains(endpoint) {
+            box.node.sessionOpened(endpoint, nowUs: nowUs)
+        }
+        collect(index)
     }
 
     /// Runs for so long, event by event.

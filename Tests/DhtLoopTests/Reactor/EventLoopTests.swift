@@ -64,15 +64,31 @@ struct EventLoopTests {
         #expect(probe.calls.count == 2)
     }
 
+    @Test("a change of interest that the kernel refuses is thrown and counted, and changes nothing")
+    func refusedInterest() throws {
+        let (probe, file) = (try makeProbe(), try #require(fopen("/dev/null", "r")))
+        defer {
+            loop.detach(probe)
+            fclose(file)
+        }
+        // Another file under the number that is watched, one that cannot be.
+        try #require(dup2(fileno(file), probe.registeredFD) >= 0)
+        let before = probe.interest
+        #expect(throws: SystemError(operation: "epoll_ctl", code: EPERM)) {
+            try loop.setInterest(EPOLLIN.rawValue | EPOLLOUT.rawValue, of: probe)
+        }
+        #expect(loop.watchFailures == 1 && probe.interest == before)
+    }
+
     @Test("a source that waits for nothing hears nothing")
     func interest() throws {
         let probe = try makeProbe()
         defer { loop.detach(probe) }
         probe.ring()
-        loop.setInterest(0, of: probe)
+        try loop.setInterest(0, of: probe)
         loop.turn(maxWaitUs: 0)
         #expect(probe.calls.isEmpty)
-        loop.setInterest(EPOLLIN.rawValue, of: probe)
+        try loop.setInterest(EPOLLIN.rawValue, of: probe)
         loop.turn(maxWaitUs: 0)
         #expect(probe.calls == ["ready"])
     }

@@ -258,6 +258,25 @@ struct OverlaySessionTests {
         session.close(.shutdown)
     }
 
+    @Test("a session whose socket is full and cannot be watched is closed when the turn ends, and says why")
+    func unwatched() throws {
+        let (session, peer) = try open()
+        // A socket that takes nothing, under the number that is watched: epoll knows nothing of it.
+        var pair: [Int32] = [0, 0]
+        try #require(
+            socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0, &pair) == 0)
+        let full = FileDescriptor(owning: pair[0])
+        let other = FileDescriptor(owning: pair[1])
+        while write(full.raw, "x", 1) == 1 {}
+        try #require(dup2(full.raw, session.registeredFD) >= 0)
+        for _ in 0...TxQueue.maxFrames { [UInt8]([1]).lend { _ = session.send($0) } }
+        #expect(owner.reasons.isEmpty && counters.txDropped == 1 && other.raw >= 0)
+        loop.turn(maxWaitUs: 0)
+        #expect(owner.reasons == [.unwatched(ENOENT)] && peer.payloads.isEmpty)
+        #expect(CloseReason.unwatched(ENOENT).detail == "epoll_ctl: No such file or directory")
+        #expect(!CloseReason.unwatched(ENOENT).isRemote)
+    }
+
     @Test("a write to a peer that is gone closes the session when the turn ends, not inside send")
     func brokenPipe() throws {
         var (session, peer): (OverlaySession, TestPeer?) = try open()
@@ -286,21 +305,11 @@ struct OverlaySessionTests {
 
     @Test("a session that took long to open is not idle yet")
     func slowOpening() throws {
-        let (session, peer) = try accepted(SessionPolicy(idleTimeoutUs: 40_000, heartbeatsCount: false))
+        let (session, peer) = try accepted(SessionPolicy(idleTimeoutUs: 40_000))
         drive(loop) { loop.nowUs > session.startedUs + 40_000 }
         peer.send(TestPeer.hello)
         drive(loop) { owner.opened == 1 }
         #expect(session.state == .open)
         drive(loop) { owner.reasons == [.idle] }
-    }
-
-    @Test("where only Data counts, heartbeats do not keep a session")
-    func dataOnly() throws {
-        let (session, peer) = try open(SessionPolicy(idleTimeoutUs: 40_000, heartbeatsCount: false))
-        drive(loop) {
-            peer.send(TestPeer.frame([], kind: 2))
-            return !owner.reasons.isEmpty
-        }
-        #expect(owner.reasons == [.idle] && session.state == .closed)
     }
 }

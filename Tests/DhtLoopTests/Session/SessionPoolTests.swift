@@ -127,6 +127,50 @@ final class SessionPoolTests: PoolTests {
         #expect(pool.isOpen(keptID) && !keptPeer.wasClosed)
     }
 
+    @Test("only Data counts: the other side's heartbeats do not keep a session")
+    func dataOnly() throws {
+        var policy = PoolPolicy()
+        policy.idleTimeoutUs = 40_000
+        let (pool, listener) = (makePool(policy), try TestListener())
+        let peer = try open(listener, with: pool)
+        drive(loop) {
+            peer.send(TestPeer.frame([], kind: 2))
+            return !owner.closed.isEmpty
+        }
+        #expect(try owner.closed.map(\.0) == [endpoint(of: listener)] && owner.closed[0].1 == .idle)
+        #expect(pool.counters.ctrlIn > 0 && peer.wasClosed)
+    }
+
+    @Test("a quiet session sends heartbeats, so that a switch keeps it")
+    func heartbeats() throws {
+        var policy = PoolPolicy()
+        policy.heartbeatUs = 10_000
+        let (pool, listener) = (makePool(policy), try TestListener())
+        pool.keep(try endpoint(of: listener))
+        let peer = try open(listener, with: pool)
+        drive(loop) { peer.frames.count >= 3 }
+        #expect(peer.frames.allSatisfy { $0 == [2] })
+    }
+
+    @Test("frames for a kept endpoint that found no room are dropped, and it is dialled again")
+    func keptWithoutRoom() throws {
+        var policy = PoolPolicy()
+        policy.maxSessions = 1
+        let (pool, first, second) = (makePool(policy), try TestListener(), try TestListener())
+        pool.keep(try endpoint(of: first))
+        var peer: TestPeer? = try open(first, with: pool)
+        pool.keep(try endpoint(of: second))
+        let sent = send([1], to: try endpoint(of: second), with: pool)
+        drive(loop) { owner.failed.count == 1 }
+        #expect(try !sent && pool.unsent == 1 && owner.failed[0] == (endpoint(of: second), .noRoom))
+        pool.release(try endpoint(of: first))
+        #expect(peer != nil)
+        peer = nil
+        drive(loop) { pool.sessions == 1 && owner.closed.count == 1 }
+        peer = try open(second, with: pool)
+        #expect(try pool.home == endpoint(of: second) && peer != nil)
+    }
+
     @Test("at the cap the session longest without a frame makes room; kept and opening ones stay")
     func cap() throws {
         var policy = PoolPolicy()
