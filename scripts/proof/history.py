@@ -318,12 +318,12 @@ class Key:
         place = bisect.bisect_left(self._times, at) - 1
         if place < 0:
             return None
-        newest, latest = self._newest[place], self._latest[place]
+        newest, latest, found = self._newest[place], self._latest[place], []
         if write.version is not None and newest and newest.version > write.version:
-            return newest
+            found.append(newest)
         if write.is_acknowledged and latest and latest.start > write.end:
-            return latest
-        return None
+            found.append(latest)
+        return max(found, key=lambda newer: newer.start, default=None)
 
     def ends_us(self, write):
         """When the life of a write is over; infinity for one that is refreshed."""
@@ -367,14 +367,15 @@ def _running(pairs, measure):
 # The rules. Each takes the keys and the timeline, and yields violations.
 
 def no_acknowledged_write_is_lost(keys, timeline):
-    """The last word on each key: what was acknowledged is found, unless all its copies died before repair."""
+    """The last word of each node on a key: what was acknowledged is found, unless all its copies died before repair."""
     for key in keys:
         since = _last_words_since(key)
-        last = [read for read in key.reads if read.start >= since and (read.is_found or read.is_absent)]
-        missing = [key.missing(read) for read in last if read.is_absent]
-        if last and len(missing) == len(last) and missing[-1]:
-            yield Violation("lost", key.name, (missing[-1], last[-1]),
-                            f"none of {len(last)} last reads found it: {missing[-1]}; {last[-1]}")
+        last = {read.node: read for read in key.reads if read.start >= since and (read.is_found or read.is_absent)}
+        missing = [key.missing(read) for read in last.values() if read.is_absent]
+        if last and len(missing) == len(last) and all(missing):
+            read = list(last.values())[-1]
+            yield Violation("lost", key.name, (missing[-1], read),
+                            f"{len(last)} nodes do not find it in the end: {missing[-1]}; {read}")
 
 
 def _last_words_since(key):

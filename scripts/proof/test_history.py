@@ -117,6 +117,9 @@ class Lost(RuleCase):
     def test_a_refused_write_leaves_the_one_before_it(self):
         self.breaks("lost", Hand().put(1, "x").put(2, "y", outcome=503, acks=0).get(3))
 
+    def test_what_is_found_for_a_while_and_then_no_more_is_lost(self):
+        self.breaks("lost", Hand().put(1, "x").get(2, "x").get(3, "x", node="b").get(9).get(9, node="b"))
+
     def test_no_answer_is_no_loss(self):
         self.obeys("lost", Hand().put(1, "x").call(2, "get", 503).call(3, "get", 504))
 
@@ -206,6 +209,10 @@ class Undeleted(RuleCase):
 
     def test_a_value_after_its_delete_is_undeleted(self):
         self.breaks("undeleted", Hand().put(1, "x").delete(2).get(3, "x"))
+
+    def test_a_value_from_before_an_overwrite_and_its_delete_is_undeleted(self):
+        hand = Hand().put(1, "x", version=1).put(2, "y", version=2).delete(3)
+        self.breaks("undeleted", hand.get(4, "x", version=1))
 
     def test_a_value_during_its_delete_is_right(self):
         self.obeys("undeleted", Hand().put(1, "x").delete(2, took=2).get(3, "x"))
