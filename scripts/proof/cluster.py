@@ -381,6 +381,7 @@ class Cluster:
         for node in self.nodes:
             await_that(f"{node.name} knows {wanted}",
                        lambda: node.fetch("/dht/routing").get("contacts", 0) >= wanted and node.is_ready())
+            self.event("ready", node)
         return time.monotonic() - began
 
     @contextlib.contextmanager
@@ -539,6 +540,12 @@ class Hosts:
 
     def join(self, source, target):
         self._point(source, target, self._hardware(target))
+
+    def bytes(self, name):
+        """Bytes that this host has sent and received."""
+        done = subprocess.run(["ip", "-n", name, "-s", "-j", "link", "show", "wire"], check=True, capture_output=True)
+        (link,) = json.loads(done.stdout)
+        return link["stats64"]["rx"]["bytes"] + link["stats64"]["tx"]["bytes"]
 
     def _point(self, source, target, hardware):
         _run("ip", "-n", source, "neigh", "replace", f"10.99.0.{self.numbers[target]}", "lladdr", hardware, "dev",

@@ -7,8 +7,8 @@ agreed in time. Ends with 1 when a row fails.
 
 Usage: faults.py [--only a,c] [--quick] [--jobs N] [--json] [--histories FOLDER]
 
-SVC_DHT_BIN names a directory with other binaries than the release build's. Row m makes hosts out of network namespaces:
-it needs root or namespaces for users, and is skipped without.
+SVC_DHT_BIN names a directory with other binaries than the release build's. Rows m and n make hosts out of network
+namespaces: they need root or namespaces for users, and are skipped without.
 """
 
 import argparse
@@ -31,6 +31,8 @@ from cluster import Cluster, Hosts, parallel
 
 SECOND = histories.SECOND
 ROWS = {}
+# Rows whose nodes have hosts of their own.
+HOSTED = ("m", "n")
 
 
 @dataclasses.dataclass
@@ -439,6 +441,24 @@ def writes_on_both_sides(bench):
         read_all(cluster, keys)
 
 
+@row("n", "no fault: nodes hold the same records and nobody asks for any")
+def bytes_when_nothing_differs(bench):
+    count, seconds = bench.pick(2_000, 100_000), bench.pick(15, 120)
+    with bench.cluster(5, hosts=Hosts()) as cluster:
+        put_all(cluster, names("n", 50), lambda key: f"of {key}")
+        client = clusters.Client(cluster.nodes[0], None, "fill")
+        for number in range(50, count):
+            client.request("PUT", f"/dht/kv/n{number}", b"of no interest")
+        time.sleep(bench.pick(5, 30))
+        sent = sum(cluster.hosts.bytes(node.name) for node in cluster.nodes)
+        time.sleep(seconds)
+        # What one sends, another receives.
+        sent = (sum(cluster.hosts.bytes(node.name) for node in cluster.nodes) - sent) / 2
+        read_all(cluster, names("n", 50))
+        bench.report.times = count
+        bench.report.note = f"{sent / len(cluster.nodes) / seconds:.0f} B/s sent by a node, pings and sessions included"
+
+
 def run_here(letter, arguments):
     """Runs a row in this process."""
     fault, function = ROWS[letter]
@@ -454,7 +474,7 @@ def run_apart(letter, arguments):
     """Runs a row in a process of its own, with hosts of its own where it wants them."""
     command = [__file__, "--only", letter, "--json", *(["--quick"] if arguments.quick else []),
                *(["--histories", arguments.histories] if arguments.histories else [])]
-    if letter == "m":
+    if letter in HOSTED:
         reason = Hosts.unavailable()
         if reason:
             return Report(letter, ROWS[letter][0], skipped=reason)
@@ -492,7 +512,7 @@ def main():
     clusters.end_on_signals()
     if arguments.histories:
         pathlib.Path(arguments.histories).mkdir(parents=True, exist_ok=True)
-    is_alone = arguments.json and len(letters) == 1 and (letters != ["m"] or os.environ.get(clusters.INSIDE))
+    is_alone = arguments.json and len(letters) == 1 and (letters[0] not in HOSTED or os.environ.get(clusters.INSIDE))
     if is_alone:
         print(json.dumps(dataclasses.asdict(run_here(letters[0], arguments))))
         return

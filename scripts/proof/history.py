@@ -35,6 +35,7 @@ import argparse
 import bisect
 import collections
 import dataclasses
+import itertools
 import json
 import sys
 import threading
@@ -124,6 +125,8 @@ class Bounds:
     agree_us: int = 30 * SECOND
     # Nodes that were cut off for so long are known to be gone.
     gone_us: int = 120 * SECOND
+    # A node that has started is known to the others so much later, if it does not say that it is ready before.
+    join_us: int = 5 * SECOND
     ttl_us: int = 86_400 * SECOND
     # A record may be seen so long after its end: the grain of lives, and the way of the answer.
     slack_us: int = 1_500_000
@@ -194,20 +197,39 @@ class Timeline:
     def __init__(self, history):
         self.bounds = history.bounds
         self.events = sorted(history.events, key=lambda event: event.at)
-        self.last_fault_us = max((e.at for e in self.events if e.event != "holders"), default=0)
+        self.faults = [event for event in self.events if event.event != "holders"]
+        self.last_fault_us = max((event.at for event in self.faults), default=0)
+        self._fault_times = [event.at for event in self.faults]
+        self._cuts = [event for event in self.faults if event.event in ("partition", "heal")]
+        self._ends = collections.defaultdict(list)
+        for event in self.faults:
+            if event.event in ("kill", "term"):
+                self._ends[event.node].append(event.at)
         self._dead_at = {}
+        self._count_members()
 
-    def alive(self, at):
-        """Nodes whose process there is, paused and cut off ones included; nobody where no event names a start."""
-        alive = set()
-        for event in self.events:
-            if event.at > at:
-                break
-            if event.event in ("start", "join"):
-                alive.add(event.node)
-            elif event.event in ("kill", "term", "leave"):
-                alive.discard(event.node)
-        return alive
+    def _count_members(self):
+        """How many nodes there are from which time on: a newcomer counts when it is ready, or others must know it."""
+        changes, there, coming = [], set(), {}
+        for event in self.faults:
+            if event.event == "start":
+                coming[event.node] = event.at + self.bounds.join_us
+            elif event.event in ("ready", "kill", "term") and event.node in coming:
+                since = coming.pop(event.node)
+                if event.event == "ready" or since < event.at:
+                    changes.append((min(since, event.at), 1))
+                    there.add(event.node)
+            if event.event in ("kill", "term") and event.node in there:
+                changes.append((event.at, -1))
+                there.discard(event.node)
+        changes += [(since, 1) for since in coming.values()]
+        changes.sort()
+        self._member_times = [at for at, _ in changes]
+        self._members = list(itertools.accumulate((change for _, change in changes), initial=0))
+
+    def members(self, at):
+        """How many nodes there are, paused and cut off ones included; 0 where no event names a start."""
+        return self._members[bisect.bisect_right(self._member_times, at)]
 
     def were_all_copies_lost(self, write, at):
         """Whether so many holders may have died by then, before repair, that no copy need be left."""
@@ -219,10 +241,8 @@ class Timeline:
         """When the last copy may have died; infinity when one must be left."""
         copies, whole = write.acks if write.acks is not None else self.bounds.replica, self.bounds.replica
         repaired_us, is_first, died = write.end + self.bounds.repair_us, True, set()
-        for event in self.events:
-            if event.at < write.start:
-                continue
-            if event.event in ("resume", "heal", "start", "join") and event.at < repaired_us:
+        for event in self.faults[bisect.bisect_left(self._fault_times, write.start):]:
+            if event.event in ("resume", "heal", "start") and event.at < repaired_us:
                 repaired_us = event.at + self.bounds.repair_us
             if event.event == "ready" and event.node in died:
                 died.discard(event.node)
@@ -244,13 +264,9 @@ class Timeline:
     def is_cut_off(self, reader, write, at):
         """Whether no holder of `write` could be reached by `reader` for so long that all of them count as gone."""
         groups, since = None, 0
-        for event in self.events:
-            if event.at > at:
-                break
-            if event.event == "partition":
-                groups, since = event.groups, event.at
-            elif event.event == "heal":
-                groups = None
+        for event in self._cuts:
+            if event.at <= at:
+                groups, since = event.groups if event.event == "partition" else None, event.at
         if groups is None or at - since < self.bounds.gone_us:
             return False
         there = next((set(group) for group in groups if reader in group), {reader})
@@ -258,8 +274,7 @@ class Timeline:
         return not holders & there
 
     def has_publisher_died(self, write, at):
-        return any(e.event in ("kill", "term") and e.node == write.node and write.start <= e.at <= at
-                   for e in self.events)
+        return any(write.start <= ended <= at for ended in self._ends[write.node])
 
 
 class Key:
@@ -521,9 +536,9 @@ def success_means_all_copies(keys, timeline):
         for write in key.acknowledged:
             if write.outcome != 200 or write.acks is None:
                 continue
-            alive = len(timeline.alive(write.start)) or key.bounds.replica
-            needed = min(key.bounds.replica, alive, write.w or key.bounds.replica)
-            if write.acks < max(needed, 1):
+            there = timeline.members(write.start) or key.bounds.replica
+            needed = min(key.bounds.replica, there, write.w or key.bounds.replica)
+            if write.acks < needed:
                 yield Violation("short", key.name, (write,), f"{write}, where {needed} are needed")
 
 

@@ -21,7 +21,7 @@ class Hand:
         self.history, self.ids = history.History(), itertools.count(1)
         self.history.add({"kind": "event", "event": "meta", **bounds})
         for node in nodes:
-            self.event(0, "start", node)
+            self.event(-60, "start", node)
 
     def event(self, at, name, node=None, **more):
         self.history.add({"kind": "event", "event": name, "at": int(at * S), "node": node, **more})
@@ -257,6 +257,13 @@ class OtherRules(RuleCase):
     def test_nodes_that_ended_are_not_wanted_and_paused_ones_are(self):
         self.obeys("short", Hand().event(1, "kill", "c").put(2, "x", acks=2, wanted=2))
         self.breaks("short", Hand().event(1, "pause", "c").put(2, "x", acks=2, wanted=2))
+
+    def test_a_newcomer_is_wanted_once_it_is_ready_or_must_be_known(self):
+        hand = Hand(nodes="ab", join_us=5 * S).event(1, "start", "c").put(2, "x", acks=2, wanted=2)
+        self.obeys("short", hand)
+        self.breaks("short", hand.put(7, "y", acks=2, wanted=2))
+        hand = Hand(nodes="ab", join_us=5 * S).event(1, "start", "c").event(1.5, "ready", "c")
+        self.breaks("short", hand.put(2, "y", acks=2, wanted=2).event(3, "kill", "c").put(4, "z", acks=2, wanted=2))
 
     def test_a_caller_may_ask_for_fewer(self):
         self.obeys("short", Hand().put(1, "x", acks=1, wanted=1, w=1))
