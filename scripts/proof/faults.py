@@ -359,7 +359,7 @@ def _fill(cluster):
     number = itertools.count()
     for size in (60_000, 8_000, 1_000):
         refused = 0
-        while refused < 3:
+        while refused < 3 and next(number) < 20_000:
             status = client.request("PUT", f"/dht/kv/fill{next(number)}?ttl_secs=600", b"x" * size).status
             refused = refused + 1 if status not in (200, 202) else 0
 
