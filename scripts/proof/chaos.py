@@ -5,8 +5,8 @@ rules of history.py.
 
 Usage: chaos.py [--seconds 60] [--seed N] [--nodes 6] [--longest 3] [--history FILE]
 
-The seed says what is done, not how the processes' turns fall. Cuts, loss and reordering need network namespaces, the last
-two a kernel with netem, and are left out where there is none. Ends with 1 when a rule is broken.
+The seed says what is done, not how the processes' turns fall. Cuts, loss and reordering need network namespaces, the
+last two a kernel with netem, and are left out where there is none. Ends with 1 when a rule is broken.
 """
 
 import argparse
@@ -149,7 +149,8 @@ def final_look(cluster):
 
 def run(arguments, hosts):
     history = histories.History(arguments.history)
-    history.add({"kind": "event", "event": "meta", "repair_us": 3 * histories.SECOND, "agree_us": 20 * histories.SECOND})
+    second = histories.SECOND
+    history.add({"kind": "event", "event": "meta", "repair_us": 3 * second, "agree_us": 20 * second})
     with Cluster(arguments.nodes, has_fixed_ids=True, hosts=hosts, history=history) as cluster:
         cluster.settle()
         cluster.client(cluster.nodes[0]).put("counter", "0", number=0)

@@ -4,10 +4,10 @@
 Usage: mutants.py --check                      every change still finds its place; nothing is built
        mutants.py [--only NAME,...] [--first-only]
 
-The changes are made in a git worktree of the last commit, in the folder --work, and built there into one folder, so that
-each costs the build of one file. Takes half a minute to a minute each, and the first build. The worktree is removed in
-the end; the build stays for the next time. Ends with 1 when a mutant lives that is not explained, with 2 when a change
-does not find its place or does not build.
+The changes are made in a git worktree of the last commit, in the folder --work, and built there into one folder, so
+that each costs the build of one file. Takes half a minute to a minute each, and the first build. The worktree is
+removed in the end; the build stays for the next time. Ends with 1 when a mutant lives that is not explained, with 2
+when a change does not find its place or does not build.
 """
 
 import argparse

@@ -295,7 +295,8 @@ class Counters(RuleCase):
 
     def test_an_increment_that_nobody_knows_of_may_count_or_not(self):
         for end in (1, 2):
-            hand = self.begin().call(2, "cas", 200, "v1", expect=1, number=1).call(3, "cas", 0, "v2", expect=2, number=2)
+            hand = self.begin().call(2, "cas", 200, "v1", expect=1, number=1)
+            hand.call(3, "cas", 0, "v2", expect=2, number=2)
             self.obeys("counter", hand.get(6, f"v{end}", number=end))
 
     def test_a_counter_that_went_up_by_more_than_was_tried(self):
