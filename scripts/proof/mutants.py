@@ -24,8 +24,8 @@ import time
 from mutations import MUTATIONS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# A mutant whose tests take longer hangs, and is noticed.
-TEST_SECONDS = 400
+# Tests that take longer than so many times what they take as the tree is, and so many seconds, hang.
+PATIENCE_TIMES, PATIENCE_SECONDS = 5, 300
 
 
 def pattern(text):
@@ -71,6 +71,8 @@ class Tree:
 
     def __init__(self, work):
         self.root, self.build_folder = work / "tree", work / "build"
+        # Seconds that all tests took as the tree is; nothing is known of them before.
+        self.usual_s = None
         work.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self):
@@ -114,11 +116,13 @@ class Tree:
         return "" if status == 0 else "\n".join(errors[:5]) or output[-800:]
 
     def test(self, filters=""):
-        """The name of a test that fails, "" when all pass. A filter that finds no test is an error."""
+        """The name of a test that fails, "" when all pass, None when they hang. A filter that finds no test is an
+        error."""
+        patience = None if self.usual_s is None else PATIENCE_SECONDS + PATIENCE_TIMES * self.usual_s
         status, output = self.swift("test", "--skip-build", *(["--filter", filters] if filters else []),
-                                    seconds=TEST_SECONDS)
+                                    seconds=patience)
         if status is None:
-            return "hangs"
+            return None
         ran = sum(int(number) for number in re.findall(r"Test run with (\d+) tests?", output))
         if status == 0:
             if ran == 0:
@@ -134,8 +138,10 @@ def judge(mutation, tree, is_first_only):
         if errors := tree.build():
             return "broken", errors
         noticed = tree.test(mutation.tests)
-        if not noticed and mutation.tests and not is_first_only:
+        if noticed == "" and mutation.tests and not is_first_only:
             noticed = tree.test()
+    if noticed is None:
+        return "hangs", mutation.breaks
     if noticed:
         return "noticed", noticed
     return ("explained", mutation.explained) if mutation.explained else ("LIVES", mutation.breaks)
@@ -147,10 +153,12 @@ def run(mutations, arguments):
         began = time.monotonic()
         if errors := tree.build():
             raise SystemExit(f"mutants: the tree does not build as it is:\n{errors}")
+        built = time.monotonic()
         filters = "|".join(sorted({word for mutation in mutations for word in mutation.tests.split("|") if word}))
-        if failed := tree.test("" if len(mutations) == len(MUTATIONS) else filters):
+        if failed := tree.test(filters if arguments.first_only else ""):
             raise SystemExit(f"mutants: the tests fail as they are: {failed}")
-        print(f"built and tested as it is in {time.monotonic() - began:.0f} s", flush=True)
+        tree.usual_s = time.monotonic() - built
+        print(f"as it is: built in {built - began:.0f} s, tested in {tree.usual_s:.0f} s", flush=True)
         for mutation in mutations:
             began = time.monotonic()
             fates[mutation], more = judge(mutation, tree, arguments.first_only)
@@ -185,7 +193,9 @@ def main():
     fates = run([mutation for mutation in MUTATIONS if mutation.name in names], arguments)
     lives = [mutation.name for mutation, fate in fates.items() if fate == "LIVES"]
     broken = [mutation.name for mutation, fate in fates.items() if fate == "broken"]
-    print(f"{len(fates)} mutants, {len(lives)} live{': ' if lives else ''}{', '.join(lives)}")
+    hangs = [mutation.name for mutation, fate in fates.items() if fate == "hangs"]
+    print(f"{len(fates)} mutants, {len(lives)} live{': ' if lives else ''}{', '.join(lives)}"
+          + (f"; {len(hangs)} hang: {', '.join(hangs)}" if hangs else ""))
     if broken:
         print(f"do not build: {', '.join(broken)}", file=sys.stderr)
     sys.exit(2 if broken else 1 if lives else 0)
