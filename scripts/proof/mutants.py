@@ -4,10 +4,9 @@
 Usage: mutants.py --check                      every change still finds its place; nothing is built
        mutants.py [--only NAME,...] [--first-only]
 
-The changes are made in a git worktree of the last commit, in the folder --work, and built there into one folder, so
-that each costs the build of one file. Takes half a minute to a minute each, and the first build. The worktree is
-removed in the end; the build stays for the next time. Ends with 1 when a mutant lives that is not explained, with 2
-when a change does not find its place or does not build.
+The changes are made in a copy of the sources as they are, in the folder --work, and built there into one folder, so
+that each costs the build of what depends on one file; copy and build stay for the next time. Ends with 1 when a
+mutant lives that is not explained, with 2 when a change does not find its place or does not build.
 """
 
 import argparse
@@ -75,26 +74,27 @@ def end_session(leader):
 
 
 class Tree:
-    """A worktree of the last commit with a build folder."""
+    """A copy of the sources with a build folder."""
 
     def __init__(self, work):
         self.root, self.build_folder = work / "tree", work / "build"
         # Seconds that all tests took as the tree is; nothing is known of them before.
         self.usual_s = None
-        work.mkdir(parents=True, exist_ok=True)
 
-    def __enter__(self):
-        self._remove()
-        subprocess.run(["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", self.root, "HEAD"], check=True)
-        return self
-
-    def __exit__(self, *_):
-        self._remove()
-
-    def _remove(self):
-        if self.root.exists():
-            subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", self.root], check=True)
-        subprocess.run(["git", "-C", ROOT, "worktree", "prune"], check=True)
+    def bring_up_to_date(self):
+        """Copies what differs and nothing else, so that a build from before is of use."""
+        listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                                check=True, capture_output=True, text=True).stdout.split("\0")
+        wanted = {pathlib.Path(name) for name in listed if name and (ROOT / name).is_file()}
+        for path in self.root.glob("**/*"):
+            if path.is_file() and path.relative_to(self.root) not in wanted:
+                path.unlink()
+        for name in wanted:
+            copy, content = self.root / name, (ROOT / name).read_bytes()
+            if not copy.exists() or copy.read_bytes() != content:
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(content)
+                copy.chmod((ROOT / name).stat().st_mode)
 
     def swift(self, *arguments, seconds=None):
         """Runs swift; its status, None for one that took too long, and what it printed."""
@@ -134,7 +134,7 @@ class Tree:
             if ran == 0:
                 raise SystemExit(f"mutants: no test is found by {filters}")
             return ""
-        failed = re.search(r"Test \"?(.+?)\"? (?:failed|recorded an issue)", output)
+        failed = re.search(r'Test (".+?"|\S+) .*?(?:failed after|recorded an issue)', output)
         return failed.group(1) if failed else f"ended with {status}"
 
 
@@ -155,20 +155,21 @@ def judge(mutation, tree, is_first_only):
 
 def run(mutations, arguments):
     fates = {}
-    with Tree(pathlib.Path(arguments.work)) as tree:
+    tree = Tree(pathlib.Path(arguments.work))
+    tree.bring_up_to_date()
+    began = time.monotonic()
+    if errors := tree.build():
+        raise SystemExit(f"mutants: the tree does not build as it is:\n{errors}")
+    built = time.monotonic()
+    filters = "|".join(sorted({word for mutation in mutations for word in mutation.tests.split("|") if word}))
+    if failed := tree.test(filters if arguments.first_only else ""):
+        raise SystemExit(f"mutants: the tests fail as they are: {failed}")
+    tree.usual_s = time.monotonic() - built
+    print(f"as it is: built in {built - began:.0f} s, tested in {tree.usual_s:.0f} s", flush=True)
+    for mutation in mutations:
         began = time.monotonic()
-        if errors := tree.build():
-            raise SystemExit(f"mutants: the tree does not build as it is:\n{errors}")
-        built = time.monotonic()
-        filters = "|".join(sorted({word for mutation in mutations for word in mutation.tests.split("|") if word}))
-        if failed := tree.test(filters if arguments.first_only else ""):
-            raise SystemExit(f"mutants: the tests fail as they are: {failed}")
-        tree.usual_s = time.monotonic() - built
-        print(f"as it is: built in {built - began:.0f} s, tested in {tree.usual_s:.0f} s", flush=True)
-        for mutation in mutations:
-            began = time.monotonic()
-            fates[mutation], more = judge(mutation, tree, arguments.first_only)
-            print(f"{fates[mutation]:9} {mutation.name:36} {time.monotonic() - began:4.0f} s  {more}", flush=True)
+        fates[mutation], more = judge(mutation, tree, arguments.first_only)
+        print(f"{fates[mutation]:9} {mutation.name:36} {time.monotonic() - began:4.0f} s  {more}", flush=True)
     return fates
 
 
@@ -179,7 +180,7 @@ def main():
     parser.add_argument("--only", help="names, with commas")
     parser.add_argument("--first-only", action="store_true", help="do not hold survivors against all tests")
     parser.add_argument("--work", default=str(pathlib.Path(tempfile.gettempdir()) / "svc-dht-mutants"),
-                        help="folder of the worktree and its build")
+                        help="folder of the copy and its build")
     arguments = parser.parse_args()
     names = arguments.only.split(",") if arguments.only else [mutation.name for mutation in MUTATIONS]
     if unknown := set(names) - {mutation.name for mutation in MUTATIONS}:
