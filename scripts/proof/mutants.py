@@ -2,6 +2,7 @@
 """Makes the small changes of mutations.py one at a time and runs the tests: those that no test notices are printed.
 
 Usage: mutants.py --check                      every change still finds its place; nothing is built
+       mutants.py --compile                    all changes at once, to see that each of them builds
        mutants.py [--only NAME,...] [--first-only]
 
 The changes are made in a copy of the sources as they are, in the folder --work, and built there into one folder, so
@@ -118,8 +119,8 @@ class Tree:
     def build(self):
         """Nothing when it builds, else the errors."""
         status, output = self.swift("build", "--build-tests")
-        errors = re.findall(r".*error:.*", output)
-        return "" if status == 0 else "\n".join(errors[:5]) or output[-800:]
+        errors = list(dict.fromkeys(re.findall(r".*error:.*", output)))
+        return "" if status == 0 else "\n".join(errors[:20]) or output[-800:]
 
     def test(self, filters=""):
         """The name of a test that fails, "" when all pass, None when they hang. A filter that finds no test is an
@@ -153,6 +154,25 @@ def judge(mutation, tree, is_first_only):
     return ("explained", mutation.explained) if mutation.explained else ("LIVES", mutation.breaks)
 
 
+def compile_all(arguments):
+    """Builds with all changes at once, but for those that stand where another one does."""
+    tree = Tree(pathlib.Path(arguments.work))
+    tree.bring_up_to_date()
+    with contextlib.ExitStack() as changes:
+        left_out = []
+        for mutation in MUTATIONS:
+            # An earlier change may have taken its place, or have made another one like it.
+            if len(places(mutation, tree.root)) == 1:
+                changes.enter_context(changed(mutation, tree.root))
+            else:
+                left_out.append(mutation.name)
+        errors = tree.build()
+    print(f"{len(MUTATIONS) - len(left_out)} changes at once {'do not build' if errors else 'build'}"
+          + (f"; left out: {', '.join(left_out)}" if left_out else ""))
+    if errors:
+        raise SystemExit(errors)
+
+
 def run(mutations, arguments):
     fates = {}
     tree = Tree(pathlib.Path(arguments.work))
@@ -176,6 +196,7 @@ def run(mutations, arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="only whether every change finds its place")
+    parser.add_argument("--compile", action="store_true", help="only whether all of them build")
     parser.add_argument("--list", action="store_true", help="print the list")
     parser.add_argument("--only", help="names, with commas")
     parser.add_argument("--first-only", action="store_true", help="do not hold survivors against all tests")
@@ -197,6 +218,8 @@ def main():
         print(f"mutants: {len(MUTATIONS)} changes find their place")
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if arguments.compile:
+        return compile_all(arguments)
     fates = run([mutation for mutation in MUTATIONS if mutation.name in names], arguments)
     lives = [mutation.name for mutation, fate in fates.items() if fate == "LIVES"]
     broken = [mutation.name for mutation, fate in fates.items() if fate == "broken"]
