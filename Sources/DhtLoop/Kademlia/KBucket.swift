@@ -6,6 +6,9 @@
 
 /// What is known of a contact besides its id.
 public struct PeerState: Equatable, Sendable {
+    /// Unanswered requests after which a contact is no longer told to others.
+    public static let quietFailures: UInt8 = 2
+
     public var endpoint: EndpointID
     public var rtt = RttEstimator()
     /// When it last answered or asked, in microseconds.
@@ -16,7 +19,7 @@ public struct PeerState: Equatable, Sendable {
     /// Whether others should hear of it.
     @inline(__always)
     func isTold(_ seenSinceUs: UInt64) -> Bool {
-        failures < RoutingTable.quietFailures && lastSeenUs >= seenSinceUs
+        failures < Self.quietFailures && lastSeenUs >= seenSinceUs
     }
 }
 

@@ -3,9 +3,6 @@
 //          another's. A new operation is one file and one case.
 // RO:TEST  Tests/DhtLoopTests/Kademlia/OperationTests.swift
 
-/// Names an operation in progress. A stale name finds nothing.
-public typealias OperationID = SlotID
-
 /// An operation in progress.
 enum Operation {
     case get(GetPhase)

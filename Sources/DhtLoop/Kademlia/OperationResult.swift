@@ -2,6 +2,9 @@
 // RO:WHY   A caller must be able to tell "no node has it" from "no node said so", and a stored record from one that too
 //          few nodes took.
 
+/// Names an operation in progress. A stale name finds nothing.
+public typealias OperationID = SlotID
+
 /// Why a replica did not take a record, or a peer gave no answer.
 public enum FailureCause: String, Sendable {
     case timeout, unreachable, closed, stale, full, refused, busy, error

@@ -9,7 +9,7 @@ public struct RoutingTable {
     /// Unanswered requests after which a contact leaves though nobody waits for its place.
     public static let maxFailures: UInt8 = 3
     /// Unanswered requests after which a contact is no longer told to others.
-    public static let quietFailures: UInt8 = 2
+    public static let quietFailures = PeerState.quietFailures
 
     /// What `insert` did.
     public enum Insertion: Equatable, Sendable {
