@@ -35,6 +35,7 @@ public struct ByteBuffer: ~Copyable {
     @inline(__always)
     public mutating func reserve(_ extra: Int) -> UnsafeMutableRawPointer {
         if capacity - count < extra { grow(by: extra) }
+        assert(extra >= 0 && capacity - count >= extra, "a buffer without the room asked for")
         return base + count
     }
 
@@ -73,6 +74,7 @@ public struct ByteBuffer: ~Copyable {
     private mutating func grow(by extra: Int) {
         let wanted = max(count + extra, capacity * 2)
         let bigger = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
+        assert(wanted > capacity, "a buffer grows by nothing")
         bigger.copyMemory(from: base, byteCount: count)
         base.deallocate()
         base = bigger

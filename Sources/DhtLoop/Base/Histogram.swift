@@ -26,6 +26,9 @@ public struct Histogram: Sendable {
     public mutating func observe(_ value: Double) {
         var bucket = 0
         while bucket < bounds.count, bounds[bucket] < value { bucket += 1 }
+        assert(
+            value.isFinite && (bucket == bounds.count || value <= bounds[bucket]),
+            "a value in another's bucket")
         counts[bucket] &+= 1
         sum += value
         count &+= 1

@@ -20,6 +20,7 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
             return z ^ (z >> 31)
         }
         (s0, s1, s2, s3) = (splitMix(), splitMix(), splitMix(), splitMix())
+        assert(s0 | s1 | s2 | s3 != 0, "a generator that only yields zeros")
     }
 
     public mutating func next() -> UInt64 {

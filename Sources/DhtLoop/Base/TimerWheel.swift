@@ -60,6 +60,7 @@ public struct TimerWheel: ~Copyable {
         let whole = atUs / Self.usPerTick
         let rounded = whole &+ (whole &* Self.usPerTick == atUs ? 0 : 1)
         let slot = slab.take(token: token, tick: min(max(rounded, clock + 1), Self.lastTick))
+        assert(slab.nodes[Int(slot)].tick > clock, "a timer is due when it is armed")
         place(slot)
         count += 1
         return TimerID(slot: slot, generation: slab.nodes[Int(slot)].generation)
@@ -87,6 +88,7 @@ public struct TimerWheel: ~Copyable {
                 continue
             }
             let slot = lists[list].first
+            assert(slab.nodes[Int(slot)].tick == expiry.tick, "a timer fires at another's time")
             let token = slab.nodes[Int(slot)].token
             remove(slot)
             return token
@@ -117,6 +119,7 @@ public struct TimerWheel: ~Copyable {
     @inline(__always)
     private mutating func place(_ slot: UInt32) {
         let tick = slab.nodes[Int(slot)].tick
+        assert(tick >= elapsed, "a timer is filed in the past")
         let topBit = 63 - ((tick ^ elapsed) | 63).leadingZeroBitCount
         let level = topBit / Int(Self.digitBits)
         let digit = tick >> (UInt64(level) * Self.digitBits) & 63
@@ -129,6 +132,7 @@ public struct TimerWheel: ~Copyable {
     @inline(__always)
     private mutating func remove(_ slot: UInt32) {
         let list = Int(slab.nodes[Int(slot)].list)
+        assert(count > 0 && !lists[list].isEmpty, "a timer is disarmed that is not armed")
         slab.unlink(slot, from: &lists[list])
         if lists[list].isEmpty { markEmpty(list) }
         slab.free(slot)
@@ -201,6 +205,7 @@ private struct TimerSlab: ~Copyable {
         let slot = firstFree
         guard slot != Self.end else { return takeFresh(token: token, tick: tick) }
         firstFree = nodes[Int(slot)].next
+        assert(slot < used && (firstFree == Self.end || firstFree < used), "a free timer that never was one")
         nodes[Int(slot)].token = token
         nodes[Int(slot)].tick = tick
         return slot
@@ -213,15 +218,18 @@ private struct TimerSlab: ~Copyable {
             token: token, tick: tick, next: Self.end, previous: Self.end, generation: 1, list: 0)
         (nodes + Int(used)).initialize(to: node)
         used += 1
+        assert(used <= capacity, "a timer past its memory")
         return used - 1
     }
 
     private mutating func grow() {
+        assert(used == capacity, "memory grows before it is full")
         let doubled = capacity * 2
         let bigger = UnsafeMutablePointer<TimerNode>.allocate(capacity: Int(doubled))
         bigger.moveInitialize(from: nodes, count: Int(used))
         nodes.deallocate()
         (nodes, capacity) = (bigger, doubled)
+        assert(capacity > used, "memory grows by nothing")
     }
 
     @inline(__always)

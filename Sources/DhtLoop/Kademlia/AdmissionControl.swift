@@ -58,6 +58,7 @@ public struct AdmissionControl: ~Copyable {
     public mutating func admit(
         _ link: Link, src: NodeID, cost: UInt64 = 1, nowUs: UInt64
     ) -> Admission {
+        assert(cost > 0, "a request that counts as none")
         let now = nowUs &* Pace.ticksPerUs
         guard let pace = peerPace else { return admitToCommon(cost, now) }
         let bucket = peers.bucket(hash(link, src), now)
@@ -95,6 +96,7 @@ public struct AdmissionControl: ~Copyable {
     /// their own buckets: each gets what it asks for, or an equal share.
     @inline(__always)
     private static func doublings(_ owed: UInt64, of tolerance: UInt64) -> UInt64 {
+        assert(owed <= tolerance, "a price where nothing is admitted")
         let half = tolerance / 2
         return owed <= half ? 0 : (owed - half) * priceDoublings / max(1, tolerance - half)
     }
@@ -103,6 +105,7 @@ public struct AdmissionControl: ~Copyable {
     private static func refuse(_ bucket: inout Bucket, forTicks ticks: UInt64, _ now: UInt64) -> Admission {
         let waitMs = (ticks + Pace.ticksPerMs - 1) / Pace.ticksPerMs
         let retryMs = min(max(waitMs, retryRangeMs.lowerBound), retryRangeMs.upperBound)
+        assert(ticks > 0 && retryMs > 0, "a request within its limit is refused")
         let (step, toldNow) = (UInt32(retryMs), Bucket.toldNow(now))
         let sinceTold = bucket.toldUntil &- toldNow
         // A number left behind 49 days ago looks like the future.

@@ -48,6 +48,7 @@ struct BusyPeers {
         guard entries.count < Self.capacity || isKnown else { return }
         let turns = find(id, nowUs)?.turns ?? 0
         entries[id] = Entry(saidUs: nowUs, untilUs: nowUs + waitUs, waitUs: waitUs, turns: turns)
+        assert(entries.count <= Self.capacity, "more busy peers than may be remembered")
     }
 }
 

@@ -48,5 +48,6 @@ public struct ContactList: ~Copyable {
         guard count < capacity else { return }
         (storage + count).initialize(to: contact)
         count += 1
+        assert(count <= capacity, "a list over its capacity")
     }
 }

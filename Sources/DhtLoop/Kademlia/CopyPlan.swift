@@ -3,7 +3,7 @@
 //          replaced. Nothing is sent while every node that should hold a record has it.
 // RO:INVARIANTS  the look is planned exactly while there is something to look through, or a look is under way.
 // RO:METRICS  dht_replicated_total, dht_handed_over_total
-// RO:TEST  Tests/DhtLoopTests/Kademlia/ReplicationTests.swift
+// RO:TEST  Tests/DhtLoopTests/Kademlia/CopyPlanTests.swift, ReplicationTests.swift
 
 /// Which records are owed to which nodes, because neighbours came or went, or because the local node leaves.
 struct CopyPlan: ~Copyable {
@@ -50,6 +50,7 @@ struct CopyPlan: ~Copyable {
         guard core.records.count > 0, !isLeaving, core.peers.isNeighbour(id) else { return }
         if hasCome { changes.join(id) } else { changes.leave(id) }
         planLook(nowUs, &core.context)
+        assert(core.context.timers.isPlanned(.replicate), "a change that is not looked for")
     }
 
     /// The local node leaves: all that it holds is looked through, from the beginning.
@@ -58,10 +59,12 @@ struct CopyPlan: ~Copyable {
         isLeaving = true
         changes = NeighbourChanges()
         pass = Pass(reason: .leaving)
+        assert(isLooking && !context.timers.isPlanned(.replicate), "a hand-over waits for its first look")
     }
 
     private func planLook(_ nowUs: UInt64, _ context: inout NodeContext) {
         guard !context.timers.isPlanned(.replicate) else { return }
+        assert(pass != nil || !changes.isEmpty, "a look is planned for nothing")
         let longest = pass == nil ? Self.patienceUs : Self.turnUs
         let waitUs =
             isLeaving ? longest : UInt64.random(in: (longest / 4)...longest, using: &context.generator)
@@ -96,6 +99,7 @@ struct CopyPlan: ~Copyable {
                     courier.add(key, to: contact)
                 }
             case .leaving:
+                assert(changes.isEmpty, "a node that leaves follows its neighbours")
                 set.settle(key, ownID: ownID, replica: replica, nearest: nearest, newcomers: [])
                 if set.ownRank != nil, let heir = set.next { courier.add(key, to: heir) }
             }
@@ -122,5 +126,8 @@ struct CopyPlan: ~Copyable {
             self.pass = nil
         }
         if self.pass != nil || !changes.isEmpty { planLook(nowUs, &context) }
+        assert(
+            context.timers.isPlanned(.replicate) == (self.pass != nil || !changes.isEmpty),
+            "a look without its timer")
     }
 }

@@ -91,6 +91,7 @@ struct Courier {
                 remove(at: index)
             }
         }
+        assert(retryUs > nowUs, "a route is tried again at once")
         if retryUs == .max {
             core.context.timers.callOff(.courier)
         } else {
@@ -127,9 +128,12 @@ struct Courier {
         }
         guard !versions.isEmpty else { return false }
         guard send(keys, versions, over: routes[index], nowUs, &core) else { return true }
+        assert(routes[index].underWay.isEmpty, "two batches are on their way to one node")
+        assert(versions.count <= limit && looked >= versions.count, "a batch is miscounted")
         routes[index].underWay = keys
         routes[index].waiting.removeFirst(looked)
         waiting -= looked
+        assert(waiting >= 0, "fewer records wait than none")
         return true
     }
 
@@ -215,12 +219,14 @@ struct Courier {
         waiting += routes[index].underWay.count
         routes[index].waiting = routes[index].underWay + routes[index].waiting
         routes[index].underWay = []
+        assert(waiting >= routes[index].waiting.count, "records that wait are miscounted")
     }
 
     /// What was sent to a node goes back to what waits for it. False, and the node is owed nothing more, when it has
     /// taken nothing for too long.
     private mutating func postpone(at index: Int, _ nowUs: UInt64) -> Bool {
         let sinceUs = routes[index].stalledSinceUs ?? nowUs
+        assert(sinceUs <= nowUs, "a node stalls from a time to come")
         guard nowUs - sinceUs < Self.patienceUs else {
             remove(at: index)
             return false

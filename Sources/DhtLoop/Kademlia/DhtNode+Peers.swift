@@ -15,6 +15,7 @@ extension DhtNode {
     /// The first contact after none: a self-lookup makes the node known to its neighbours. While the table could
     /// still hold every node, each newcomer is a reason to look around again soon.
     private mutating func contactAdded(_ contact: Contact, _ nowUs: UInt64) {
+        assert(core.peers.table.state(of: contact.id) != nil, "a contact was added that is none")
         let wasEvicted = core.peers.takeBack(contact.id)
         if core.peers.count == 1 {
             core.context.outbox.tell(.hasPeers(true))
@@ -52,6 +53,7 @@ extension DhtNode {
     /// Alone: asks again at every bootstrap overlay. Not alone: looks around.
     mutating func lookForPeers(_ nowUs: UInt64) {
         let look = search.begin(contacts: core.peers.count, nowUs, &core.context)
+        assert(core.context.timers.isPlanned(.bootstrap), "no next look is planned")
         if look.asksBootstrap {
             for endpoint in search.bootstrap {
                 core.ping(Contact(id: .zero, endpoint: endpoint), .anyone, nowUs)

@@ -18,6 +18,7 @@ extension DhtNode {
         if rpc.isToAnyone { return someoneAnswered(reply, rpc, nowUs) }
         responder.handBack(reply, contacts: lists.contacts, for: rpc, &core)
         core.rpcs.took(reply, to: rpc, nowUs, &core.context)
+        assert(core.rpcs[rpc.id]?.isFurther ?? true, "an answered request waits for its first answer")
         countEnd(of: rpc, Self.code(of: reply.message, isLate: rpc.isLate), nowUs)
         meet(rpc.contact, rttUs: nowUs - rpc.sentUs, nowUs)
         if case .busy(let retryMs) = reply.message { core.rpcs.noteBusy(rpc.dst, retryMs: retryMs, nowUs) }
@@ -100,6 +101,7 @@ extension DhtNode {
     }
 
     private mutating func timedOut(_ rpc: NodeRpcs.Pending, _ nowUs: UInt64) {
+        assert(rpc.isAwaited && !rpc.isFurther, "a request times out twice")
         countEnd(of: rpc, .timeout, nowUs)
         // A busy peer drops what was on its way when it said so; that is no silence. Nor is what was lost on its
         // way to one that was heard of since.
@@ -120,6 +122,7 @@ extension DhtNode {
     private mutating func close(_ rpc: NodeRpcs.Pending) {
         responder.handBackNothing(for: rpc.id, &core)
         core.rpcs.close(rpc.id, &core.context)
+        assert(core.rpcs[rpc.id] == nil, "a request outlives its end")
     }
 
     /// A request that has certainly failed.
@@ -149,6 +152,7 @@ extension DhtNode {
 
     /// A further answer will not come, or is late: the lookup goes on without it.
     private mutating func toldAll(_ rpc: NodeRpcs.Pending, _ nowUs: UInt64) {
+        assert(rpc.isFurther, "a request without an answer has told all")
         guard case .lookup(let id) = rpc.owner else { return }
         take(operations.lookupToldAll(id, by: rpc.dst, nowUs, &core), nowUs)
     }

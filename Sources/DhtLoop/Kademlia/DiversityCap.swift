@@ -19,6 +19,7 @@ struct DiversityCap: Sendable {
         (self.share, self.k) = (share, k)
         isOn = share < 1
         perBucket = max(1, Int(share * Double(k)))
+        assert(perBucket <= max(1, k), "a network may hold more than a bucket")
     }
 
     /// Contacts of one network in a table whose first so many buckets are places for anyone.
@@ -101,6 +102,7 @@ extension RoutingTable {
                 }
                 guard known[place].count < cap.perBucket else { return }
                 known[place].count += 1
+                assert(known[place].count <= cap.perBucket, "a network fills more than its share")
                 sum += 1
             }
             for bucket in buckets where sum < k {

@@ -15,6 +15,7 @@ struct EvictedContacts {
 
     mutating func note(_ contact: Contact, nowUs: UInt64) {
         remove(contact.id)
+        assert(entries.last.map { $0.sinceUs <= nowUs } ?? true, "the oldest is not the first")
         if entries.count >= Self.capacity { entries.removeFirst() }
         entries.append((contact, nowUs))
         assert(entries.count <= Self.capacity)

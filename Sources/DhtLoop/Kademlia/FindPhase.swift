@@ -26,6 +26,7 @@ struct FindPhase {
 
     /// What the caller is told: those with the longest life first.
     func result(hops: Int, elapsedUs: UInt64, isComplete: Bool) -> ProvidersResult {
+        assert(limit > 0 && found.values.allSatisfy { $0 > 0 }, "a provider whose life is over")
         let all = found.map { ProvidersResult.Provider(node: $0.key, ttlSeconds: $0.value) }
         let ordered = all.sorted {
             $0.ttlSeconds == $1.ttlSeconds

@@ -7,7 +7,7 @@
 //                request belongs to one pending request, and its slot is freed with that.
 // RO:SECURITY  at most `limit` at a time, over sessions that are open; costs more of the sender's rate.
 // RO:METRICS  dht_passed_on_total, dht_handed_back_total
-// RO:TEST  Tests/DhtLoopTests/Kademlia/RecursionTests.swift
+// RO:TEST  Tests/DhtLoopTests/Kademlia/ForwarderTests.swift, RecursionTests.swift
 
 /// Requests that this node asks on behalf of others.
 struct Forwarder {
@@ -62,6 +62,10 @@ struct Forwarder {
         let errand = Errand(asker: request.src, rpc: request.rpc, link: link, op: op, target: target)
         guard recursion > 0, let slot = errands.insert({ _ in errand }).map({ Int($0.slot) }) else { return }
         let steps = recursion - 1
+        assert(errands.count <= Self.limit, "more requests are passed on than may be")
+        assert(
+            next.id.distance(to: target) < core.context.config.id.distance(to: target),
+            "a step away from the target")
         guard let start = core.beginRequest(op, to: next, .forwarded(slot: slot), recursion: steps, nowUs)
         else {
             errands.remove(slot: slot)
@@ -113,6 +117,7 @@ struct Forwarder {
 
     /// An errand is over; what is left to learn from its request is whether the peer lives.
     private mutating func end(_ id: UInt64, slot: Int, _ core: inout NodeCore) {
+        assert(errands.holds(slot: slot), "an errand ends twice")
         errands.remove(slot: slot)
         core.rpcs.setOwner(.probe, of: id)
     }

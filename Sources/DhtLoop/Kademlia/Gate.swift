@@ -2,7 +2,7 @@
 //          word to the log.
 // RO:WHY   A peer that is told when to come back comes back then; one that does not listen costs no more than reading it.
 // RO:METRICS  dht_rpcs_total{op,code="shed"}, dht_rejected_total{reason="over_rate"}
-// RO:TEST  Tests/DhtLoopTests/Kademlia/BusyTests.swift, Tests/DhtLoopTests/Kademlia/AdmissionControlTests.swift
+// RO:TEST  Tests/DhtLoopTests/Kademlia/GateTests.swift, BusyTests.swift, AdmissionControlTests.swift
 
 /// Decides which requests of peers are answered.
 struct Gate: ~Copyable {
@@ -37,6 +37,7 @@ struct Gate: ~Copyable {
         case .busy(let retryMs): Self.sayBusy(request, retryMs, link, &context)
         case .dropped: context.stats.reject(.overRate)
         }
+        assert(admission.isOn, "a request is refused without a limit")
         untold += 1
         if nowUs >= quietUntilUs {
             context.outbox.tell(.shedding(untold, peer: request.src, link: link))

@@ -2,7 +2,7 @@
 // RO:WHY   A caller must be able to tell "no node has it" from "no node said so", and a reader that met an old
 //          version is the cheapest repairer there is.
 // RO:INVARIANTS  the newest version met wins: higher seq, then a tombstone, then the greater bytes.
-// RO:TEST  Tests/DhtLoopTests/Kademlia/RecordTests.swift
+// RO:TEST  Tests/DhtLoopTests/Kademlia/GetPhaseTests.swift, RecordTests.swift
 
 /// What a get has met so far.
 struct GetPhase {
@@ -22,6 +22,7 @@ struct GetPhase {
     /// `best` is the version that is stored here.
     init(quorum: Int, isExplained: Bool, best: Version?) {
         (self.quorum, self.isExplained, self.best) = (quorum, isExplained, best)
+        assert(quorum > 0, "a get without a copy")
     }
 
     mutating func share(with follower: OperationID) { followers.append(follower) }
@@ -30,6 +31,7 @@ struct GetPhase {
     mutating func took(_ version: Version, from contact: Contact) -> Bool {
         holders.append((contact, version))
         if best.map({ version.wins(over: $0) }) ?? true { best = version }
+        assert(best.map { !version.wins(over: $0) } ?? false, "an older version is kept")
         return holders.count >= quorum
     }
 
@@ -68,6 +70,7 @@ struct GetPhase {
                 let excess = max(0, nearer + 1 - core.context.config.replica)
                 let life = excess < 32 ? version.ttlSeconds >> UInt64(excess + 1) : 0
                 guard life >= Self.leastCacheSeconds else { return }
+                assert(life < version.ttlSeconds, "a cached copy outlives its record")
                 var copy = version
                 copy.ttlSeconds = life
                 core.context.stats.cached += 1

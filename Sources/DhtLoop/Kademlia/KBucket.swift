@@ -58,19 +58,23 @@ public struct KBucket: Sendable {
 
     mutating func append(_ contact: Contact, nowUs: UInt64) {
         dropSpare(contact.id)
+        assert(index(of: contact.id) == nil, "a contact is in its bucket twice")
         ids.append(contact.id)
         states.append(PeerState(endpoint: contact.endpoint, lastSeenUs: nowUs))
+        assert(ids.count == states.count, "ids and states differ in number")
     }
 
     mutating func remove(at index: Int) {
         ids.remove(at: index)
         states.remove(at: index)
+        assert(ids.count == states.count, "ids and states differ in number")
     }
 
     /// Puts `contact`, which answered us, last among the spares.
     mutating func addSpare(_ contact: Contact) {
         dropSpare(contact.id)
         spares.append(contact)
+        assert(index(of: contact.id) == nil && heard < spares.count, "a contact is its own spare")
     }
 
     /// Puts a contact that was only heard of first, where it displaces nobody.
@@ -78,11 +82,13 @@ public struct KBucket: Sendable {
         guard spares.count < limit, !spares.contains(where: { $0.id == contact.id }) else { return }
         spares.insert(contact, at: 0)
         heard += 1
+        assert(heard <= spares.count && spares.count <= limit, "spares are miscounted")
     }
 
     /// Takes a spare out.
     @discardableResult
     mutating func takeSpare(at index: Int) -> Contact {
+        assert(heard >= 0 && heard <= spares.count, "spares are miscounted")
         if index < heard { heard -= 1 }
         return spares.remove(at: index)
     }

@@ -25,6 +25,7 @@ struct Lifetimes {
         guard excess > 1 else { return }
         deaths /= excess
         aliveSeconds /= excess
+        assert(deaths <= Self.mostDeaths + 0.001 && aliveSeconds > 0, "lives do not fade")
     }
 
     /// Mean life of a contact, in microseconds.

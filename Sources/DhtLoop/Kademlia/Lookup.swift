@@ -111,6 +111,9 @@ public struct Lookup: Sendable {
         referrers.append(Referrer(id: ownID))
         peers.removeAll(keepingCapacity: true)
         peers.reserveCapacity(capacity * paths.count)
+        assert(
+            inFlight == 0 && paths.count == max(1, plan.paths),
+            "a new walk begins with the old one's requests")
     }
 
     /// Takes in a contact of the own table. They are dealt to the paths in turn.
@@ -134,6 +137,7 @@ public struct Lookup: Sendable {
         if let place = referrers.firstIndex(where: { $0.id == id }) { return UInt8(place) }
         guard referrers.count <= Int(UInt8.max) else { return UInt8.max }
         referrers.append(Referrer(id: id))
+        assert(referrers.count <= Int(UInt8.max) + 1, "a referrer that no peer can name")
         return UInt8(referrers.count - 1)
     }
 
@@ -155,6 +159,9 @@ public struct Lookup: Sendable {
             path: UInt8(truncatingIfNeeded: path), referrer: referrer)
         peers.insert(peer, at: place)
         paths[path].peers += 1
+        assert(paths[path].peers <= capacity, "a path over its capacity")
+        assert(place == 0 || peers[place - 1].distance < distance, "peers out of order")
+        assert(place + 1 == peers.count || distance < peers[place + 1].distance, "peers out of order")
         return true
     }
 
@@ -179,6 +186,7 @@ public struct Lookup: Sendable {
             turn = (path + 1) % paths.count
             peers[index].progress = .asked
             paths[path].inFlight += 1
+            assert(paths[path].inFlight <= limit, "more requests than the plan allows")
             return peers[index]
         }
         return nil
@@ -254,6 +262,7 @@ public struct Lookup: Sendable {
         }
         answers += 1
         hops = max(hops, Int(peers[index].hop))
+        assert(brokenInvariant == nil, "the counters of a walk do not agree with its peers")
         return peers[index].hop
     }
 
@@ -274,6 +283,7 @@ public struct Lookup: Sendable {
         guard let index = index(of: id), peers[index].progress == .asked else { return }
         peers[index].progress = .overdue
         paths[Int(peers[index].path)].overdue += 1
+        assert(brokenInvariant == nil, "the counters of a walk do not agree with its peers")
     }
 
     /// A peer's time-out passed.
@@ -319,6 +329,9 @@ public struct Lookup: Sendable {
             peers[index].isTelling = false
         case .fresh, .silent, .answered, .failed: break
         }
+        assert(
+            paths[path].overdue >= 0 && paths[path].overdue <= paths[path].inFlight,
+            "a path's requests in flight are miscounted")
     }
 
     private func index(of id: NodeID) -> Int? {

@@ -75,6 +75,7 @@ struct NodeTimers: ~Copyable {
         callOff(chore)
         let timer = wheel.schedule(atUs: atUs, token: Self.token(.chore, UInt64(chore.rawValue)))
         plans[Int(chore.rawValue)] = Plan(timer: timer, dueUs: atUs)
+        assert(isPlanned(chore), "a chore is planned without a timer")
     }
 
     /// Plans a chore for then, unless it is planned for a time that is no later: events may hasten a chore, and never
@@ -82,6 +83,7 @@ struct NodeTimers: ~Copyable {
     mutating func planNoLater(_ chore: Chore, atUs: UInt64) {
         if let dueUs = dueUs(chore), dueUs <= atUs { return }
         plan(chore, atUs: atUs)
+        assert(dueUs(chore) == atUs, "a chore is not hastened")
     }
 
     /// Plans a chore no more.
@@ -101,6 +103,7 @@ struct NodeTimers: ~Copyable {
             guard let chore = Chore(rawValue: UInt8(truncatingIfNeeded: value)) else {
                 preconditionFailure("a timer for no chore")
             }
+            assert(isPlanned(chore), "a chore falls due that is not planned")
             plans[Int(chore.rawValue)].timer = .none
             return .chore(chore)
         }

@@ -76,6 +76,7 @@ struct Operations: ~Copyable {
         _ operation: Operation, _ key: Key, paths: Int? = nil, _ nowUs: UInt64, _ core: inout NodeCore
     ) -> (id: OperationID?, end: End?) {
         guard let id = open(operation, target: key, paths: paths, nowUs, &core) else { return (nil, nil) }
+        assert(!operation.isStoring && operation.hasCaller, "what is stored begins with its walk")
         if case .provide = operation {
             core.context.stats.provides += 1
         } else {
@@ -133,6 +134,7 @@ struct Operations: ~Copyable {
             core.context.stats.errors[.overload] += 1
             return nil
         }
+        assert(running.holds(id) && running.count <= running.limit, "an operation without its place")
         let plan = operation.plan(paths: paths, core.context.config)
         running[Int(id.slot)]?.walk.start(target, plan, &core.context)
         return id
@@ -321,6 +323,7 @@ struct Operations: ~Copyable {
     /// The walk of an operation is over.
     private mutating func walkEnded(_ slot: Int, _ nowUs: UInt64, _ core: inout NodeCore) -> End? {
         guard let row = running[slot] else { return nil }
+        assert(row.walk.lookup.isFinished, "a walk ends before its lookup")
         core.context.stats.lookupLatency.observe(microseconds: nowUs - row.walk.startUs)
         core.context.stats.lookupHops.observe(Double(row.walk.lookup.hops))
         switch row.operation {
@@ -349,6 +352,7 @@ struct Operations: ~Copyable {
     /// The timer of the operation in a slot: its wait for busy peers is over, or its whole time. Then the caller gets
     /// what there is.
     mutating func timerFired(slot: Int, _ nowUs: UInt64, _ core: inout NodeCore) -> End? {
+        assert(running.holds(slot: slot), "a timer outlives its operation")
         guard let row = running[slot] else { return nil }
         guard row.walk.isOver(nowUs, core.context.config) else { return resume(slot, nowUs, &core) }
         if row.operation.hasCaller { core.context.stats.errors[.deadline] += 1 }
@@ -375,6 +379,7 @@ struct Operations: ~Copyable {
     /// The wait is over: those peers whose time has come are asked.
     private mutating func resume(_ slot: Int, _ nowUs: UInt64, _ core: inout NodeCore) -> End? {
         guard let row = running[slot] else { return nil }
+        assert(row.walk.startUs <= nowUs, "an operation begins in the time to come")
         let due = running[slot]?.walk.endWait(nowUs, &core.context) ?? []
         guard row.operation.isStoring else {
             for peer in due { running[slot]?.walk.revive(peer.id) }
@@ -391,6 +396,7 @@ struct Operations: ~Copyable {
         guard let row = running[slot], case .get(let phase) = row.operation else { return }
         let result = phase.result(isComplete: isComplete, hops: hops)
         Self.tell(row.walk, result, nowUs, &core.context)
+        assert(!phase.followers.contains(row.walk.id), "a get follows itself")
         for id in phase.followers where running.holds(id) {
             guard let follower = running[Int(id.slot)] else { continue }
             Self.tell(follower.walk, result, nowUs, &core.context)
@@ -466,6 +472,7 @@ struct Operations: ~Copyable {
     private mutating func close(_ slot: Int, _ context: inout NodeContext) {
         guard var row = running.remove(slot: slot) else { return }
         if walkOfKey[row.walk.target] == row.walk.id { walkOfKey[row.walk.target] = nil }
+        assert(!running.holds(row.walk.id), "an operation outlives its end")
         spareLookups.append(row.walk.end(&context))
         assert(spareLookups.count <= running.limit)
     }

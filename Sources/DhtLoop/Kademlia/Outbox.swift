@@ -52,12 +52,14 @@ public struct Outbox: ~Copyable {
 
     /// Everything appended since `start` is a payload for `endpoint`.
     mutating func send(to endpoint: EndpointID, from start: Int) {
+        assert(start < bytes.count, "a payload of nothing")
         actions.append(.send(endpoint, ByteSlice(offset: start, count: bytes.count - start)))
     }
 
     /// Everything appended since `start` is a reply over `link`.
     @inline(__always)
     mutating func reply(over link: Link, from start: Int) {
+        assert(start < bytes.count, "a payload of nothing")
         actions.append(.reply(link, ByteSlice(offset: start, count: bytes.count - start)))
     }
 

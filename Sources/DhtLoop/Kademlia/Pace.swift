@@ -29,5 +29,6 @@ struct Pace {
         burst = max(Self.leastBurst, rate / 4)
         interval = (Self.ticksPerSecond + rate - 1) / rate
         tolerance = (burst - 1) * interval
+        assert(interval > 0 && tolerance >= interval, "a pace without a burst")
     }
 }

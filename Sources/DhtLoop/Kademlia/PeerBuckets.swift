@@ -55,6 +55,7 @@ struct PeerBuckets: ~Copyable {
         let tag = UInt32(truncatingIfNeeded: hash)
         let first = Int(hash.multipliedFullWidth(by: lineCount).high) * Self.bucketsPerLine
         let line = memory + first
+        assert(first + Self.bucketsPerLine <= Int(lineCount) * Self.bucketsPerLine, "a line past the table")
         var least = line
         for index in 0..<Self.bucketsPerLine {
             if line[index].tag == tag { return line + index }

@@ -2,7 +2,7 @@
 // RO:WHY   A node that is alone keeps trying, with full-jitter backoff, and never floods a bootstrap overlay; one that
 //          meets many at once looks around once for all of them.
 // RO:INVARIANTS  events may hasten the next look, and never put it off, but for newcomers that come in a row.
-// RO:TEST  Tests/DhtLoopTests/Kademlia/TendingTests.swift
+// RO:TEST  Tests/DhtLoopTests/Kademlia/PeerSearchTests.swift, TendingTests.swift
 
 /// The plan of looks for peers.
 struct PeerSearch {
@@ -56,6 +56,7 @@ struct PeerSearch {
         (newcomerUs, isReunited) = (nil, false)
         attempt += 1
         plan(contacts: contacts, nowUs, &context)
+        assert(context.timers.isPlanned(.bootstrap), "a look without a next one")
         return Look(
             asksBootstrap: contacts < k,
             looksAround: contacts > 0 && looksInProgress == 0 && !isForNewcomer)
@@ -77,6 +78,7 @@ struct PeerSearch {
         let firstUs = newcomerUs ?? nowUs
         let wait = UInt64.random(in: (Self.newcomerUs / 2)...Self.newcomerUs, using: &context.generator)
         let dueUs = min(nowUs + wait, firstUs + Self.newcomersUs)
+        assert(firstUs <= nowUs, "a newcomer of the time to come")
         let isFirst = newcomerUs == nil
         newcomerUs = firstUs
         if isFirst { return context.timers.planNoLater(.bootstrap, atUs: dueUs) }
@@ -92,6 +94,7 @@ struct PeerSearch {
             nextBucket += 1
             if bucket.count + bucket.spares.count < table.k / 2 { return nextBucket - 1 }
         }
+        assert(nextBucket <= table.buckets.count, "a bucket past the table")
         nextBucket = 0
         return nil
     }
@@ -108,6 +111,7 @@ struct PeerSearch {
     /// Half to all of base * 2^attempt, at most `cap`.
     private func jitteredUs(_ base: UInt64, cap: UInt64, _ context: inout NodeContext) -> UInt64 {
         let longest = min(cap, base << UInt64(min(attempt, 16)))
+        assert(longest > 0 && longest <= cap, "a wait beyond its bound")
         return UInt64.random(in: (longest / 2)...longest, using: &context.generator)
     }
 }

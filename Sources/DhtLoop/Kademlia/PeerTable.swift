@@ -35,6 +35,7 @@ struct PeerTable {
         table = RoutingTable(
             ownID: config.id, k: config.k, diversityShare: config.diversityShare, endpoints: endpoints)
         neighbourCount = min(config.k, max(8, 2 * config.replica))
+        assert(neighbourCount > 0 && neighbourCount <= config.k, "a table without neighbours")
     }
 
     // MARK: - What is known
@@ -111,6 +112,7 @@ struct PeerTable {
     ) {
         guard verifying.count < Self.maxVerifying, verifying.insert(contact.id).inserted else { return }
         ping(contact, .verify, nowUs, &rpcs, &context)
+        assert(verifying.count <= Self.maxVerifying, "too many strangers are being pinged")
     }
 
     /// Verifies a node that a walk has met, if there is a place for it.
@@ -138,6 +140,7 @@ struct PeerTable {
     ) -> Bool {
         verifying.remove(contact.id)
         table.endProbe(of: contact.id)
+        assert(!verifying.contains(contact.id), "a node that answered is still a stranger")
         switch table.insert(contact, nowUs: nowUs, staleUs: staleUs) {
         case .added:
             context.stats.routeUpdates[.added] += 1
@@ -244,9 +247,11 @@ struct PeerTable {
         switch table.fail(contact.id, weight: weight, nowUs: nowUs) {
         case .evicted(let silenceUs):
             context.stats.routeUpdates[.evicted] += 1
+            assert(table.state(of: contact.id) == nil, "a contact that is given up has left the table")
             return .lost(silenceUs: silenceUs, spare: nil)
         case .replaced(let spare, let silenceUs):
             context.stats.routeUpdates[.replaced] += 1
+            assert(table.state(of: contact.id) == nil, "a contact that is given up has left the table")
             return .lost(silenceUs: silenceUs, spare: spare)
         case .kept(let isDoubted): return isDoubted ? .doubted : .none
         case .unknown: return .none
@@ -292,6 +297,7 @@ struct PeerTable {
     /// keep open.
     mutating func beginTurn(_ nowUs: UInt64, _ context: inout NodeContext) {
         doubtfulUs = lifetimes.silenceUs(deadShare: 1, within: 60_000_000...86_400_000_000)
+        assert(doubtfulUs >= 60_000_000, "contacts are doubted within a minute")
         warmSessions.choose(from: table, nowUs, &context)
     }
 
@@ -343,6 +349,8 @@ struct PeerTable {
         let meanUs = pace.rawValue
         let waitUs = UInt64.random(in: (meanUs / 2)...(meanUs * 3 / 2), using: &context.generator)
         context.timers.planNoLater(.tend, atUs: nowUs + waitUs)
+        assert(
+            context.timers.dueUs(.tend).map { $0 <= nowUs + waitUs } ?? false, "a turn that is not planned")
     }
 
     /// As `DhtNode.brokenInvariant`.

@@ -38,6 +38,7 @@ struct Publications {
         bins[Self.bin(of: key)][key] = Publication(seq: seq, value: value)
         count += 1
         bytes += value.count + Self.overheadBytes
+        assert(bytes <= budgetBytes, "publications over their budget")
         return true
     }
 
@@ -45,6 +46,7 @@ struct Publications {
         guard !bins.isEmpty, let gone = bins[Self.bin(of: key)].removeValue(forKey: key) else { return }
         count -= 1
         bytes -= gone.value.count + Self.overheadBytes
+        assert(count >= 0 && (count == 0) == (bytes == 0), "publications are miscounted")
     }
 
     /// The keys in a bin, 0..<binCount, in descending order.

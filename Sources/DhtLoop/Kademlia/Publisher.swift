@@ -4,7 +4,7 @@
 //          are near each other have the same holders, and one walk finds them all.
 // RO:INVARIANTS  at most one walk at a time; a refresh is planned while there is a publication.
 // RO:METRICS  dht_republished_total, dht_publications
-// RO:TEST  Tests/DhtLoopTests/Kademlia/RepublishTests.swift
+// RO:TEST  Tests/DhtLoopTests/Kademlia/PublisherTests.swift, RepublishTests.swift
 
 /// The publications of a node, and how far their refresh has come.
 struct Publisher {
@@ -52,6 +52,7 @@ struct Publisher {
 
     /// One bin after the other, so that each record is refreshed once in `republishUs` and the work is spread.
     private func plan(_ nowUs: UInt64, _ context: inout NodeContext) {
+        assert(publications.count > 0, "a refresh of nothing is planned")
         let meanUs = context.config.republishUs / UInt64(Publications.binCount)
         let waitUs = UInt64.random(in: (meanUs * 3 / 4)...(meanUs * 5 / 4), using: &context.generator)
         context.timers.plan(.republish, atUs: nowUs + max(1, waitUs))
@@ -62,6 +63,7 @@ struct Publisher {
         if left.isEmpty, !isWalking {
             left = publications.keys(inBin: bin)
             bin = (bin + 1) % Publications.binCount
+            assert(zip(left, left.dropFirst()).allSatisfy { $1 < $0 }, "the smallest key is not the last")
         }
         if publications.count > 0 { plan(nowUs, &context) }
     }
@@ -88,6 +90,7 @@ struct Publisher {
 
     /// There was no free operation for a walk, or it reached too few nodes: it is tried again.
     func tryAgain(_ nowUs: UInt64, _ context: inout NodeContext) {
+        assert(!isWalking, "a walk is tried again while it is under way")
         context.timers.plan(.republish, atUs: nowUs + Self.retryUs)
     }
 
@@ -112,6 +115,7 @@ struct Publisher {
         core.context.stats.republished += 1
         let config = core.context.config
         let holders = region.holders(of: key, replica: config.replica)
+        assert(holders.count <= config.replica, "more holders than replicas")
         let localDistance = config.id.distance(to: key)
         let keepsHere = holders.count { $0.id.distance(to: key) < localDistance } < config.replica
         if keepsHere {

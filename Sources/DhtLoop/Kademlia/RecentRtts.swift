@@ -23,6 +23,7 @@ struct RecentRtts {
             samplesUs[oldest] = sample
             oldest = (oldest + 1) % Self.capacity
         }
+        assert(samplesUs.count <= Self.capacity && oldest < Self.capacity, "more samples than are kept")
         guard samplesUs.count >= Self.fewest else { return }
         ninthUs = UInt64(samplesUs.sorted()[samplesUs.count * 9 / 10])
     }

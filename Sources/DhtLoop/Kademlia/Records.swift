@@ -44,6 +44,7 @@ struct Records: ~Copyable {
             isTombstone: isTombstone, nowUs: nowUs)
         if outcome == .full { context.stats.errors[.storeFull] += 1 }
         if outcome == .stored { planSweep(&context) }
+        assert(outcome != .stored || context.timers.isPlanned(.sweep), "a record that is never swept")
         return outcome
     }
 
@@ -54,6 +55,7 @@ struct Records: ~Copyable {
         let outcome = providers.add(
             cid, node: node, expiresAtUs: nowUs + ttlSeconds * 1_000_000, nowUs: nowUs)
         if outcome == .full { context.stats.errors[.storeFull] += 1 } else { planSweep(&context) }
+        assert(outcome == .full || context.timers.isPlanned(.sweep), "a provider that is never swept")
         return outcome != .full
     }
 

@@ -19,6 +19,7 @@ struct Region {
         let bits = found.count < k ? 0 : (shared.last ?? 0) + 1
         let isEnough = found.count < k || shared.count { $0 >= bits } >= replica
         sharedBits = isEnough ? bits : 256
+        assert(contacts.count <= k && sharedBits <= 256, "a region of more nodes than a walk finds")
     }
 
     /// Whether the walk has found the nodes that should hold `key`.

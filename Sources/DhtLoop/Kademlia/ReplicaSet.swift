@@ -30,6 +30,7 @@ struct NeighbourChanges {
         guard !ids.contains(id) else { return }
         if ids.count >= most { ids.removeFirst() }
         ids.append(id)
+        assert(ids.count <= most, "more changes than are remembered")
     }
 }
 
@@ -63,6 +64,7 @@ struct ReplicaSet {
             if !newcomers.contains(contact.id) { rank += 1 }
         }
         if !isPlaced, rank < replica { ownRank = rank }
+        assert(contacts.count <= replica && ownRank ?? 0 < max(1, replica), "a set of more than REPLICA")
     }
 
     /// The members that lack the record because of who came and who went. The set held the record before: of

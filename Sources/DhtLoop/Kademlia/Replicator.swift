@@ -114,6 +114,7 @@ struct Replicator: ~Copyable {
 
     /// There was no free operation for it.
     mutating func walkRefused(_ nowUs: UInt64, _ core: inout NodeCore) {
+        publisher.walkEnded()
         publisher.tryAgain(nowUs, &core.context)
     }
 

@@ -2,7 +2,7 @@
 // RO:WHY   The hottest path there is: decode, walk the table or the store, encode. Nothing here allocates.
 // RO:SECURITY  a request is answered whoever sends it, and makes no node a contact: that takes an answer.
 // RO:METRICS  dht_rpcs_total{op,code="served"|"denied"}
-// RO:TEST  Tests/DhtLoopTests/Kademlia/DhtNodeTests.swift, Tests/DhtLoopTests/Kademlia/RecordTests.swift
+// RO:TEST  Tests/DhtLoopTests/Kademlia/ResponderTests.swift, BatchTests.swift
 
 /// Answers to peers.
 struct Responder: ~Copyable {
@@ -29,6 +29,7 @@ struct Responder: ~Copyable {
         core.peers.noteSender(of: request, nowUs, &core.rpcs, &core.context)
         let start = core.context.beginEnvelope(to: request.src, rpc: request.rpc)
         let next = append(answerTo: request, with: lists, nowUs, &core)
+        assert(core.context.outbox.bytes.count > start, "a request without an answer")
         core.context.outbox.reply(over: link, from: start)
         if let next { forwarder.passOn(request, to: next, link, nowUs, &core) }
     }
@@ -85,6 +86,7 @@ struct Responder: ~Copyable {
         closestTo target: NodeID, asker: NodeID, mayPassOn: Bool, _ nowUs: UInt64, _ core: inout NodeCore
     ) -> Contact? {
         let others = findNearest(target, asker: asker, nowUs, core)
+        assert(others == nearest.count || others == nearest.count - 1, "an asker is a contact once at most")
         let next =
             mayPassOn ? forwarder.nextStep(to: target, asker: asker, of: nearest, nowUs, core) : nil
         let isSelf = target == core.context.config.id
@@ -153,6 +155,7 @@ struct Responder: ~Copyable {
     private static func appendStoredMany(
         _ records: [RecordView], _ nowUs: UInt64, _ core: inout NodeCore
     ) {
+        assert(records.count <= Limits.recordsPerMessage, "more records than a message holds")
         withUnsafeTemporaryAllocation(of: Verdict.self, capacity: Limits.recordsPerMessage) { verdicts in
             var taken = 0
             for index in records.indices {
@@ -160,6 +163,7 @@ struct Responder: ~Copyable {
                 verdicts.initializeElement(at: index, to: verdict)
                 if verdict == .taken { taken += 1 }
             }
+            assert(taken <= records.count, "more records are taken than came")
             core.context.stats.count(.putMany, taken > 0 ? .served : .denied)
             core.context.outbox.bytes.beginStoredMany(stored: taken, refused: records.count - taken)
             for index in records.indices where verdicts[index] != .taken {
@@ -208,6 +212,7 @@ struct Responder: ~Copyable {
     ) {
         let most = min(Int(clamping: limit), Limits.contactsPerMessage)
         let found = core.records.findProviders(cid, limit: most, nowUs)
+        assert(found.count <= most, "more providers than were asked for")
         core.context.outbox.bytes.beginProviders(count: found.count)
         for provider in found {
             provider.node.withUnsafeBytes {

@@ -53,6 +53,7 @@ extension RoutingTable {
     ) {
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Limits.contactsPerMessage) { order in
             var filled = 0
+            assert(ids.count <= Limits.contactsPerMessage, "a bucket larger than the memory for its order")
             for index in ids.indices where states[index].isTold(seenSinceUs) {
                 let key = ids[index].distance(to: target).word(fromBit: bit) & ~63 | UInt64(index)
                 var place = filled

@@ -134,6 +134,7 @@ public struct RoutingTable {
     private mutating func addSpare(_ contact: Contact, to bucket: Int) {
         buckets[bucket].addSpare(contact)
         if buckets[bucket].spares.count > k { buckets[bucket].takeSpare(at: dispensableSpare(in: bucket)) }
+        assert(buckets[bucket].spares.count <= k, "more spares than contacts")
     }
 
     /// A full bucket's least recently seen contact, if that is `staleUs` ago and no ping is on its way.
@@ -141,6 +142,7 @@ public struct RoutingTable {
         guard !buckets[bucket].isProbing, let oldest = buckets[bucket].leastRecentlySeen,
             nowUs >= buckets[bucket].states[oldest].lastSeenUs + staleUs
         else { return nil }
+        assert(buckets[bucket].count >= k, "a contact is asked for its place while one is free")
         buckets[bucket].isProbing = true
         return buckets[bucket].contact(oldest)
     }
@@ -213,14 +215,17 @@ public struct RoutingTable {
     }
 
     private mutating func add(_ contact: Contact, to bucket: Int, nowUs: UInt64) {
+        assert(bucketIndex(of: contact.id) == bucket, "a contact in another's bucket")
         buckets[bucket].append(contact, nowUs: nowUs)
         if buckets[bucket].count == 1 { occupied = occupied.flippingBit(bucket) }
+        assert(buckets[bucket].count <= k && occupied.bit(bucket), "a bucket over its size, or not marked")
         count += 1
     }
 
     private mutating func remove(_ index: Int, from bucket: Int) {
         buckets[bucket].remove(at: index)
         if buckets[bucket].count == 0 { occupied = occupied.flippingBit(bucket) }
+        assert(count > 0 && occupied.bit(bucket) == (buckets[bucket].count > 0), "contacts are miscounted")
         count -= 1
     }
 }

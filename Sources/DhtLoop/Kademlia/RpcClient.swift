@@ -75,6 +75,7 @@ struct RpcClient<Owner: Equatable> {
         let isHedged = mayHedge && context.config.beta > 0 && overdueUs < UInt64(rpc.timeoutUs)
         rpc.patience = isHedged ? .expected : .timeout
         let dueUs = nowUs + (isHedged ? overdueUs : UInt64(rpc.timeoutUs))
+        assert(dueUs > nowUs, "a request is due before it is sent")
         guard let id = open(rpc, dueUs: dueUs, &context) else {
             context.stats.errors[.overload] += 1
             return nil
@@ -92,6 +93,7 @@ struct RpcClient<Owner: Equatable> {
         }
         guard let slot = name.map({ Int($0.slot) }) else { return nil }
         slots[slot]?.timer = context.timers.scheduleRpc(slot: slot, atUs: dueUs)
+        assert(self[rpc.id]?.timer != TimerID.none, "a request without its timer")
         return rpc.id
     }
 
@@ -137,6 +139,7 @@ struct RpcClient<Owner: Equatable> {
         var rpc = rpc
         rpc.furtherAnswers += 1
         slots[Self.slot(of: rpc.id)]?.furtherAnswers = rpc.furtherAnswers
+        assert(rpc.furtherAnswers <= rpc.recursion, "more answers than steps")
         let isLast = !Self.isFollowed(reply, rpc)
         if isLast { close(rpc.id, &context) } else { expectFurther(of: rpc, nowUs, &context) }
         return (rpc, isLast)
@@ -174,6 +177,7 @@ struct RpcClient<Owner: Equatable> {
 
     /// The timer of the request in a slot has fired.
     mutating func timerFired(slot: Int, _ nowUs: UInt64, _ context: inout NodeContext) -> RpcExpiry<Owner>? {
+        assert(slots.holds(slot: slot), "a timer outlives its request")
         guard let rpc = slots[slot] else { return nil }
         switch rpc.patience {
         case .expected:

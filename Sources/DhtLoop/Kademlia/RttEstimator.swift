@@ -32,6 +32,7 @@ public struct RttEstimator: Equatable, Sendable {
         let error = sample > smoothedUs ? sample - smoothedUs : smoothedUs - sample
         deviationUs = deviationUs - deviationUs / 4 + error / 4
         smoothedUs = max(1, smoothedUs - smoothedUs / 8 + sample / 8)
+        assert(isMeasured, "a measured peer seems to be none")
     }
 
     /// How long to wait for this peer: SRTT + 4 RTTVAR, at least `floorUs`, at most `ceilingUs`.

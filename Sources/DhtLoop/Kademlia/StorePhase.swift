@@ -3,7 +3,7 @@
 //          only silent is asked once more when no other is left. A record is idempotent by (key, seq).
 // RO:INVARIANTS  `inFlight` counts the records sent that were neither answered nor given up; `overdue` those of them
 //                that are later than most answers come.
-// RO:TEST  Tests/DhtLoopTests/Kademlia/PutTests.swift
+// RO:TEST  Tests/DhtLoopTests/Kademlia/StorePhaseTests.swift, PutTests.swift
 
 /// What is being stored, and which nodes have taken it.
 struct StorePhase {
@@ -60,6 +60,7 @@ struct StorePhase {
     /// The walk is done: stores here if the local node is among the closest, and sends the record to the others.
     mutating func begin(_ walk: inout Walk, _ nowUs: UInt64, _ core: inout NodeCore) -> Step {
         isStoring = true
+        assert(result.acks == 0 && takers.isEmpty, "a store begins with the acks of another")
         if settleWanted(walk, core.context.config) { storeHere(walk.target, nowUs, &core) }
         return goOn(&walk, nowUs, &core)
     }
@@ -77,6 +78,7 @@ struct StorePhase {
         let keepsHere = nearer < config.replica
         nodesThere = there + (keepsHere ? 1 : 0)
         result.wanted = min(config.replica, nodesThere)
+        assert(result.wanted <= config.replica && nearer <= there, "more replicas are wanted than there are")
         return keepsHere
     }
 
@@ -126,6 +128,7 @@ struct StorePhase {
             cursor += 1
             if Self.mayStore(peer), !walk.postpones(peer.contact.id, nowUs, &core) { return peer.contact }
         }
+        assert(cursor >= walk.lookup.peers.count, "a replica is asked again while others are left")
         while let contact = retries.popLast() {
             if !walk.postpones(contact.id, nowUs, &core) { return contact }
         }
@@ -214,6 +217,7 @@ struct StorePhase {
         guard !takers.contains(peer) else { return }
         takers.append(peer)
         result.acks += 1
+        assert(result.acks - takers.count <= 1, "acks of others than the takers and the local node")
     }
 
     /// Whether the put is to be made again over a version `seq` that a replica has.
@@ -226,6 +230,7 @@ struct StorePhase {
     private mutating func startOver(
         _ seq: UInt64, _ walk: inout Walk, _ nowUs: UInt64, _ core: inout NodeCore
     ) -> Step {
+        assert(!hasRaisedSeq && seq < .max, "a version is raised twice")
         hasRaisedSeq = true
         result.seq = seq + 1
         result.acks = 0
@@ -243,6 +248,7 @@ struct StorePhase {
     ) -> Step {
         leaveFlight(rpc)
         guard !isOutdated(rpc, walk) else { return goOn(&walk, nowUs, &core) }
+        assert(!rpc.isLate, "a late request is lost again")
         let wasAskedTwice = result.failed.contains { $0.peer == rpc.dst }
         if code == .timeout, !wasAskedTwice { retries.append(rpc.contact) }
         switch code {

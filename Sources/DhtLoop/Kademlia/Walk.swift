@@ -2,7 +2,7 @@
 // RO:WHY   Every operation is a walk towards a key. What each peer is asked and what the end means differs, and is the
 //          operation's; all else is here.
 // RO:INVARIANTS  a walk holds one armed timer: its deadline's, or one that ends its wait for busy peers.
-// RO:TEST  Tests/DhtLoopTests/Kademlia/BusyTests.swift, Tests/DhtLoopTests/Kademlia/DhtNodeTests.swift
+// RO:TEST  Tests/DhtLoopTests/Kademlia/WalkTests.swift, BusyTests.swift
 
 /// What a walk asks of each peer.
 enum WalkQuestion {
@@ -44,6 +44,7 @@ struct Walk {
 
     /// Begins towards `target`, with a deadline.
     mutating func start(_ target: NodeID, _ plan: Lookup.Plan, _ context: inout NodeContext) {
+        assert(timer == .none && postponed.isEmpty, "a walk begins twice")
         lookup.start(target: target, ownID: context.config.id, plan: plan)
         armDeadline(&context)
     }
@@ -62,6 +63,7 @@ struct Walk {
 
     /// Ends it. The lookup is given back for its memory.
     mutating func end(_ context: inout NodeContext) -> Lookup {
+        assert(timer != .none, "a walk ends that did not begin")
         context.timers.cancel(timer)
         return lookup
     }
@@ -176,6 +178,7 @@ struct Walk {
         guard let untilUs = core.rpcs.takeTurn(id, nowUs) else { return false }
         postponed.removeAll { $0.id == id }
         postponed.append(BusyPeer(id: id, untilUs: untilUs))
+        assert(untilUs > nowUs && postponed.count { $0.id == id } == 1, "a walk waits for a peer twice")
         return true
     }
 

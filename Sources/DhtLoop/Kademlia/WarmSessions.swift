@@ -18,6 +18,7 @@ struct WarmSessions {
         guard context.config.warmPerBucket > 0, nowUs >= nextUs else { return }
         nextUs = nowUs + pauseUs
         pauseUs = min(2 * pauseUs, Self.pauseUs)
+        assert(pauseUs >= Self.firstPauseUs && pauseUs <= Self.pauseUs, "a pause out of its bounds")
         context.outbox.warm(table.soonest(perBucket: context.config.warmPerBucket))
     }
 }

@@ -61,6 +61,7 @@ public struct ProviderStore {
         providers[cid, default: []].append(newcomer)
         count += 1
         bytes += Self.cost(newcomer)
+        assert(bytes <= budget && providers[cid]?.count ?? 0 <= Self.perKey, "providers over their bounds")
         return .stored
     }
 
@@ -85,6 +86,7 @@ public struct ProviderStore {
             count -= held.count - living.count
             bytes -= held.filter { $0.expiresAtUs <= nowUs }.reduce(0) { $0 + Self.cost($1) }
             providers[cid] = living.isEmpty ? nil : living
+            assert(count >= 0 && bytes >= count * Self.entryBytes, "providers are miscounted")
         }
     }
 
@@ -95,12 +97,14 @@ public struct ProviderStore {
         guard let provider = providers[cid]?.remove(at: place) else { return }
         count -= 1
         bytes -= Self.cost(provider)
+        assert(count >= 0 && bytes >= count * Self.entryBytes, "providers are miscounted")
     }
 
     /// Who gives way to a newcomer: an expired one, else the one with the greatest rank if the newcomer's is less.
     private static func loser(among held: [Provider], against newcomer: Provider, _ nowUs: UInt64) -> Int? {
         if let expired = held.firstIndex(where: { $0.expiresAtUs <= nowUs }) { return expired }
         guard let greatest = held.indices.max(by: { held[$0].rank < held[$1].rank }) else { return nil }
+        assert(held.count <= perKey, "a key has more providers than it may")
         return held[greatest].rank > newcomer.rank ? greatest : nil
     }
 

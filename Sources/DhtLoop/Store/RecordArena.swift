@@ -99,10 +99,16 @@ struct RecordArena: ~Copyable {
     mutating func append(valueCount: Int) -> RecordHandle {
         let footprint = RecordHead.footprint(valueCount: valueCount)
         if current < 0 || segments[current].used + footprint > Self.segmentBytes { openSegment() }
+        assert(
+            footprint % 4 == 0 && segments[current].used + footprint <= Self.segmentBytes,
+            "a record past its segment")
         let offset = current * Self.segmentBytes + segments[current].used
         segments[current].used += footprint
         segments[current].live += footprint
         liveBytes += footprint
+        assert(
+            segments[current].live <= segments[current].used && liveBytes <= allocatedBytes,
+            "live bytes are miscounted")
         return RecordHandle(rawValue: UInt32(offset >> 2))
     }
 
@@ -118,9 +124,11 @@ struct RecordArena: ~Copyable {
     /// Erases a record. Its memory stays until `reclaim`, so that a walk over the segment can go on.
     mutating func erase(_ handle: RecordHandle) {
         let record = head(handle)
+        assert(!record.isErased, "a record is erased twice")
         record.markErased()
         segments[segment(of: handle)].live -= record.footprint
         liveBytes -= record.footprint
+        assert(segments[segment(of: handle)].live >= 0 && liveBytes >= 0, "live bytes are miscounted")
     }
 
     /// Frees a segment without live records; the one being filled starts over.
@@ -134,6 +142,7 @@ struct RecordArena: ~Copyable {
         segments[slot] = Segment()
         freeSlots.append(slot)
         segmentCount -= 1
+        assert(segmentCount >= 0 && liveBytes <= allocatedBytes, "segments are miscounted")
     }
 
     /// Bytes of erased records in a segment.
@@ -150,6 +159,7 @@ struct RecordArena: ~Copyable {
         let offset = Int(handle.rawValue) << 2
         let slot = offset / Self.segmentBytes
         let following = offset % Self.segmentBytes + head(handle).footprint
+        assert(following <= segments[slot].used, "a record past the end of its segment")
         guard following < segments[slot].used else { return nil }
         return RecordHandle(rawValue: UInt32((slot * Self.segmentBytes + following) >> 2))
     }
@@ -158,11 +168,13 @@ struct RecordArena: ~Copyable {
         let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.segmentBytes, alignment: 16)
         segmentCount += 1
         if let slot = freeSlots.popLast() {
+            assert(segments[slot].base == nil && segments[slot].live == 0, "a free segment is in use")
             segments[slot] = Segment(base: memory)
             current = slot
         } else {
             segments.append(Segment(base: memory))
             current = segments.count - 1
+            assert(segmentCount + freeSlots.count == segments.count, "segments are miscounted")
         }
     }
 }

@@ -74,19 +74,23 @@ struct RecordIndex: ~Copyable {
     /// Adds a record that is not in the table.
     mutating func insert(_ handle: RecordHandle, hash: UInt64, in arena: borrowing RecordArena) {
         if (count + 1) * 8 > bucketCount * Bucket.slots * 7 { grow(arena) }
+        assert(find(arena.head(handle).key, hash: hash, in: arena) == nil, "a record is in the table twice")
         put(handle, hash)
         count += 1
+        assert(count * 8 <= bucketCount * Bucket.slots * 7, "the table is loaded beyond its bound")
     }
 
     /// Takes out what is at `place`.
     mutating func remove(at place: Place, in arena: borrowing RecordArena) {
         var bucket = home(hash(arena.head(handle(at: place)).key))
         while bucket != place.bucket {
+            assert(overflow(line(bucket)) > 0, "an entry passed a bucket that did not count it")
             setOverflow(line(bucket), overflow(line(bucket)) - 1)
             bucket = next(bucket)
         }
         line(place.bucket).storeBytes(of: 0, toByteOffset: place.slot, as: UInt8.self)
         count -= 1
+        assert(count >= 0, "more entries are taken out than were put in")
     }
 
     /// Calls `body` with the handles of at least `limit` entries, in the order of their homes, and returns where
@@ -162,6 +166,7 @@ struct RecordIndex: ~Copyable {
     private mutating func grow(_ arena: borrowing RecordArena) {
         let (old, oldCount) = (memory, bucketCount)
         bucketCount = max(2, oldCount + (oldCount + 1) / 2)
+        assert(bucketCount > oldCount, "a table grows by nothing")
         let bytes = bucketCount * Bucket.byteCount
         memory = .allocate(byteCount: bytes, alignment: Bucket.byteCount)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)

@@ -58,6 +58,7 @@ public struct RecordStore: ~Copyable {
     public func find(_ key: Key, nowUs: UInt64) -> StoredRecord? {
         guard let place = place(of: key, hash: index.hash(key)) else { return nil }
         let head = arena.head(index.handle(at: place))
+        assert(head.key == key && !head.isErased, "the index leads to another record")
         guard head.expiryTick > tick(nowUs) else { return nil }
         return StoredRecord(
             seq: head.seq, expiresAtUs: time(head.expiryTick), value: head.value,
@@ -96,6 +97,7 @@ public struct RecordStore: ~Copyable {
         } else {
             index.insert(handle, hash: hash, in: arena)
         }
+        assert(arena.liveBytes >= index.count * RecordHead.byteCount, "the index names records that are gone")
         return .stored
     }
 
@@ -104,6 +106,7 @@ public struct RecordStore: ~Copyable {
     public mutating func remove(_ key: Key) -> Bool {
         guard let place = place(of: key, hash: index.hash(key)) else { return false }
         erase(at: place)
+        assert((index.count == 0) == (arena.liveBytes == 0), "the index and the records differ")
         return true
     }
 
@@ -164,6 +167,7 @@ extension RecordStore {
     private mutating func refresh(_ handle: RecordHandle, until expiry: UInt32) -> PutOutcome {
         let head = arena.head(handle)
         if expiry > head.expiryTick { head.setExpiryTick(expiry) }
+        assert(head.expiryTick >= expiry, "a life is cut short by its refresh")
         return .refreshed
     }
 
@@ -180,6 +184,7 @@ extension RecordStore {
     private mutating func note(_ expiry: UInt32, in segment: Int) {
         while firstExpiry.count <= segment { firstExpiry.append(.max) }
         firstExpiry[segment] = min(firstExpiry[segment], expiry)
+        assert(firstExpiry[segment] <= expiry, "a record that is never swept")
     }
 
     private mutating func erase(at place: RecordIndex.Place) {
@@ -229,6 +234,7 @@ extension RecordStore {
             }
         }
         firstExpiry[segment] = first
+        assert(first > now, "an expired record outlives its sweep")
         tidy(segment)
     }
 
@@ -247,5 +253,7 @@ extension RecordStore {
             arena.erase(handle)
         }
         firstExpiry[segment] = .max
+        assert(
+            arena.deadBytes(segment) > 0 && segment != arena.currentSegment, "a segment is squeezed in vain")
     }
 }
