@@ -44,6 +44,9 @@ demo: $(BUILT) ## A small cluster: put on one node, get on another
 test: setup ## Unit tests
 	@swift test
 
+example: setup ## Two nodes in one process, wired by hand: Examples/embed
+	@swift run embed | tee /dev/stderr | grep -q '^found' || { echo "the second node did not find the value" >&2; exit 1; }
+
 roundtrip: $(BUILT) ## Clusters of 2, 8 and 5 nodes: what is put on one node is got from the others
 	@scripts/live/roundtrip.sh
 
@@ -148,7 +151,7 @@ lint: ## Format, order of the rooms, heads of the sources, shell scripts, golden
 	@scripts/check/lint.sh
 
 fmt: ## Formats the Swift sources in place
-	@swift format -i -r Sources Tests Fuzz/Sources Benchmarks/Benchmarks Package.swift Fuzz/Package.swift \
+	@swift format -i -r Sources Tests Examples Fuzz/Sources Benchmarks/Benchmarks Package.swift Fuzz/Package.swift \
 		Benchmarks/Package.swift
 
 vectors: ## Writes the golden vectors anew

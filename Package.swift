@@ -72,6 +72,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "embed", dependencies: ["DhtLoop"], path: "Examples/embed", swiftSettings: strict),
         .executableTarget(name: "placeholders", path: "Examples/placeholders", swiftSettings: strict),
         .target(name: "DhtSim", dependencies: ["DhtLoop"], swiftSettings: hot),
         .executableTarget(

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-DOCUMENT = pathlib.Path(__file__).resolve().parent.parent / "docs/OPERATIONS.md"
+DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs/OPERATIONS.md"
 PLACE = re.compile(r"(<!-- settings: scripts/gen/settings.py -->\n).*?(<!-- end of settings -->)", re.S)
 
 
