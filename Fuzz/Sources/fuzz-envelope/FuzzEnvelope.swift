@@ -46,7 +46,9 @@ enum FuzzEnvelope {
     private static func check(_ slice: BorrowedBytes, in frame: UnsafeRawBufferPointer, limit: Int) {
         precondition(slice.count <= limit, "a text over the limit")
         // An empty text may be of no frame: nothing can be read of it.
-        guard slice.count > 0, let start = slice.bytes.baseAddress, let first = frame.baseAddress else { return }
+        guard slice.count > 0, let start = slice.bytes.baseAddress, let first = frame.baseAddress else {
+            return
+        }
         precondition(start >= first && start + slice.count <= first + frame.count, "bytes outside the frame")
     }
 }
