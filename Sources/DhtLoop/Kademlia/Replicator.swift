@@ -17,7 +17,6 @@ struct Replicator: ~Copyable {
     var publications: Publications { publisher.publications }
     /// Whether the local node is leaving, and has not given away all it could.
     var isHandingOver: Bool { plan.isLeaving && plan.isLooking }
-    var isLeaving: Bool { plan.isLeaving }
     /// Records that wait to be sent.
     var waiting: Int { courier.waiting }
     var isIdle: Bool { courier.isIdle }
@@ -51,8 +50,7 @@ struct Replicator: ~Copyable {
     /// The time has come to look through more records.
     mutating func lookThrough(_ nowUs: UInt64, _ core: inout NodeCore) {
         plan.lookThrough(&courier, &core)
-        dispatch(nowUs, &core)
-        plan.finishTurn(courierIsIdle: courier.isIdle, nowUs, &core.context)
+        sendAgain(nowUs, &core)
     }
 
     /// Routes that waited are tried again. Nothing may be left of what they waited with.
